@@ -1,0 +1,90 @@
+# Everything here makes .venv first and puts into it what it needs: `make test` works in a fresh checkout.
+# On Debian it also installs python3-venv and chromium where they are missing, and says so.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+PORT ?= 8000
+BIN := .venv/bin
+DEMO_CONFIG := example_app/consentkit.toml
+
+# Debian's packages: installed as root, or by sudo, or told to the one who can.
+define APT
+apt() { \
+	command="apt-get update && apt-get install --yes --no-install-recommends $$*"; \
+	if ! command -v apt-get >/dev/null; then echo "Please install: $$*" >&2; return 1; fi; \
+	if [ "$$(id -u)" = 0 ]; then become=(); \
+	elif command -v sudo >/dev/null; then become=(sudo); \
+	else echo "Please run as root:  $$command" >&2; return 1; fi; \
+	echo "== Installing $$* from Debian: $$command"; \
+	"$${become[@]}" env DEBIAN_FRONTEND=noninteractive bash -c "$$command"; \
+}
+endef
+
+.PHONY: help
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: install
+install: .venv/.installed  ## Make .venv with all that development needs
+
+# Debian's python3 comes without ensurepip, which is python3-venv's.
+.venv/bin/pip:
+	@$(APT); \
+	if ! $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then \
+		if [ "$(PYTHON)" = python3 ]; then apt python3-venv; \
+		else echo "$(PYTHON) has no ensurepip; it is part of its venv package" >&2; exit 1; fi; \
+	fi
+	@echo "== Making .venv with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv --clear .venv
+
+# Dependency groups (PEP 735) need pip 25.1.
+.venv/.installed: pyproject.toml .venv/bin/pip
+	@echo "== Installing what pyproject.toml names"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[server]' --group dev
+	@touch $@
+
+# Without a browser its tests say what to install; where CONSENTKIT_REQUIRE_ALL is set they fail.
+.PHONY: chromium
+chromium:
+	@$(APT); command -v chromium >/dev/null || apt chromium || echo "== No chromium: browser tests can't run" >&2
+
+.PHONY: demo
+demo: .venv/.installed  ## Run the example site on http://127.0.0.1:8000
+	@echo "== http://127.0.0.1:$(PORT)  (Ctrl-C ends it)"
+	@echo "   After a visit, look it up:"
+	@echo "   $(BIN)/consentkit log tail --config $(DEMO_CONFIG) --purpose operation"
+	@exec $(BIN)/uvicorn example_app.main:app --port $(PORT) --no-access-log --no-proxy-headers --workers 2
+
+.PHONY: test
+test: .venv/.installed chromium  ## Run the tests: unit, servers, browser
+	@failed=(); \
+	run() { echo; echo "== $$1"; $(BIN)/python -m pytest -m "$$2" || failed+=("$$1"); }; \
+	run "Unit tests" "not server and not browser and not soak"; \
+	run "Tests with real servers" "server and not browser and not soak"; \
+	run "Tests in a real browser" "browser and not soak"; \
+	if (( $${#failed[@]} )); then echo; printf '== Failed: %s\n' "$${failed[@]}"; exit 1; fi
+
+.PHONY: soak
+soak: .venv/.installed chromium  ## Run the tests that take longer than a minute
+	@$(BIN)/python -m pytest -m soak
+
+.PHONY: check
+check: .venv/.installed  ## Check style, format, types and the direction of imports
+	@echo "== ruff check"; $(BIN)/ruff check
+	@echo "== ruff format"; $(BIN)/ruff format --check
+	@echo "== mypy"; $(BIN)/mypy
+	@echo "== lint-imports"; $(BIN)/lint-imports --no-cache
+
+.PHONY: bench
+bench: .venv/.installed  ## Measure against what would be used instead
+	@$(BIN)/python -m bench
+
+.PHONY: clean
+clean:  ## Remove .venv, caches and builds; never var/, where the data of a site may be
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
