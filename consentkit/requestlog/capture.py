@@ -1,0 +1,240 @@
+"""The outermost middleware: times a request, sees its final status, and writes one record.
+
+Owns when a record is taken: just before the last message of the response is handed on, so that whoever
+holds a whole answer has a record. What may stand in it is `redact`'s and `address`' job, keeping it is
+`spool`'s.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from consentkit.requestlog.headertext import clean_text, referrer_host
+from consentkit.requestlog.record import Outcome, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from consentkit.requestlog.address import ClientAddress, Forwarding
+    from consentkit.requestlog.redact import Redactor
+    from consentkit.requestlog.spool import Spool
+
+MAX_AGENT_BYTES: Final = 512
+_MAX_HOST_BYTES: Final = 255  # RFC 1035 §2.3.4
+_MAX_METHOD_BYTES: Final = 32
+_WORDS_KEPT: Final = 4096  # distinct header texts remembered; a flood of invented ones empties the table
+
+# State keys under which the room next door finds what was read here once.
+FORWARDING: Final = "consentkit.forwarding"
+
+
+class Capture:
+    """Record each request that passes, in one `append` to the spool.
+
+    Args:
+        app: the next ASGI application.
+        spool: returns the running spool, or None before the start has succeeded.
+        redactor: makes URLs fit to be kept.
+        forwarding: finds the client behind trusted proxies.
+        exclude_paths: paths that are counted and not recorded.
+        kept_address: what is kept of an address; the address itself unless it is truncated at once.
+
+    Attributes:
+        excluded: requests that were counted and not recorded.
+        unrecorded: requests that came before there was a spool.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        spool: Callable[[], Spool | None],
+        redactor: Redactor,
+        forwarding: Callable[[Scope], Forwarding],
+        exclude_paths: tuple[str, ...] = (),
+        kept_address: Callable[[str], str] = str,
+    ) -> None:
+        self.app = app
+        self.excluded = 0
+        self.unrecorded = 0
+        self._spool = spool
+        self._redactor = redactor
+        self._forwarding = forwarding
+        self._exclude_paths = frozenset(exclude_paths)
+        self._kept_address = kept_address
+        self._words: dict[tuple[int, bytes], str] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one "http" or "websocket" scope; others pass through."""
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        forwarding = self._forwarding(scope)
+        scope = with_forwarding(scope, forwarding)
+        exchange = _Exchange(self, scope, forwarding.address, receive, send)
+        try:
+            await self.app(scope, exchange.receive, exchange.send)
+        except BaseException:
+            exchange.finish("client_gone" if exchange.is_client_gone else "app_error")
+            raise
+        exchange.finish("client_gone" if exchange.is_client_gone else "app_error")
+
+    def write(self, exchange: _Exchange, outcome: Outcome) -> None:
+        """Append the record of one exchange."""
+        scope = exchange.scope
+        if scope["path"] in self._exclude_paths:
+            self.excluded += 1
+            return
+        spool = self._spool()
+        if spool is None:
+            self.unrecorded += 1
+            return
+        host = agent = referrer = b""
+        for name, value in scope["headers"]:
+            if name == b"user-agent":
+                agent = value
+            elif name == b"host":
+                host = value
+            elif name == b"referer":
+                referrer = value
+        url = self._redactor.url(scope.get("raw_path") or _raw_path(scope), scope["query_string"])
+        address = exchange.address
+        spool.append(
+            Record(
+                exchange.time_us,
+                self._kept_address(address.client),
+                self._kept_address(address.peer),
+                address.source,
+                self._word(_MAX_METHOD_BYTES, scope.get("method", "").encode("latin-1", "replace")),
+                scope.get("scheme", "http"),
+                self._word(_MAX_HOST_BYTES, host).lower(),
+                url.url,
+                url.flags,
+                exchange.status,
+                outcome,
+                exchange.bytes_sent,
+                (time.perf_counter_ns() - exchange.started_ns) // 1000,
+                self._word(MAX_AGENT_BYTES, agent),
+                referrer_host(referrer) if referrer else "",
+            )
+        )
+
+    def _word(self, max_bytes: int, raw: bytes) -> str:
+        """Return header bytes as safe text; cleaned once per distinct value."""
+        key = (max_bytes, raw[:max_bytes])
+        word = self._words.get(key)
+        if word is None:
+            if len(self._words) >= _WORDS_KEPT:
+                self._words.clear()
+            word = self._words[key] = clean_text(raw, max_bytes)
+        return word
+
+
+class _Exchange:
+    """One request and its response, while it lasts."""
+
+    __slots__ = (
+        "_capture",
+        "_receive",
+        "_send",
+        "_wants_trailers",
+        "address",
+        "bytes_sent",
+        "is_client_gone",
+        "is_written",
+        "scope",
+        "started_ns",
+        "status",
+        "time_us",
+    )
+
+    def __init__(
+        self, capture: Capture, scope: Scope, address: ClientAddress, receive: Receive, send: Send
+    ) -> None:
+        self._capture = capture
+        self._receive = receive
+        self._send = send
+        self._wants_trailers = False
+        self.scope = scope
+        self.address = address
+        self.status = 0
+        self.bytes_sent = 0
+        self.is_client_gone = False
+        self.is_written = False
+        self.started_ns = time.perf_counter_ns()
+        self.time_us = time.time_ns() // 1000
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] in ("http.disconnect", "websocket.disconnect"):
+            self.is_client_gone = True
+        return message
+
+    async def send(self, message: Message) -> None:
+        if not self.is_written and self._is_last(message):
+            self.finish("client_gone" if self.is_client_gone else "complete")
+        try:
+            await self._send(message)
+        except OSError:
+            self.is_client_gone = True  # ASGI HTTP §"Disconnected client": send raises a subclass of OSError
+            raise
+
+    def finish(self, outcome: Outcome) -> None:
+        """Write the record, once."""
+        if not self.is_written:
+            self.is_written = True
+            self._capture.write(self, outcome)
+
+    def _is_last(self, message: Message) -> bool:
+        """Note what the message says of the response, and tell whether it is the last one."""
+        kind = message["type"]
+        if kind in ("http.response.body", "websocket.http.response.body"):
+            self.bytes_sent += len(message.get("body", b""))
+            return not message.get("more_body", False) and not self._wants_trailers
+        if kind in ("http.response.start", "websocket.http.response.start"):
+            self.status = message["status"]
+            self._wants_trailers = message.get("trailers", False)
+            return False
+        return self._is_last_of_rare(kind, message)
+
+    def _is_last_of_rare(self, kind: str, message: Message) -> bool:
+        """Tell the same of the messages that few responses use."""
+        if kind == "http.response.trailers":
+            return not message.get("more_trailers", False)
+        if kind == "websocket.accept":
+            self.status = 101
+            return True
+        if kind == "websocket.close":  # before any accept: the server answers 403 (ASGI WebSocket, "Close")
+            self.status = 403
+            return True
+        if kind in ("http.response.pathsend", "http.response.zerocopysend"):
+            self.bytes_sent += message.get("count", 0) or 0
+            return not message.get("more_body", False) and not self._wants_trailers
+        return False
+
+
+def with_forwarding(scope: Scope, forwarding: Forwarding) -> Scope:
+    """Return a copy of the scope in which the app sees the client, scheme and host that a trusted proxy gave.
+
+    Where no proxy is trusted the scope itself comes back.
+    """
+    if forwarding.address.source == "peer" and forwarding.scheme is None and forwarding.host is None:
+        return scope
+    seen = dict(scope)
+    if forwarding.address.source != "peer":
+        seen["client"] = (forwarding.address.client, 0)
+    if forwarding.scheme is not None:
+        seen["scheme"] = forwarding.scheme
+    if forwarding.host is not None:
+        others = [header for header in scope["headers"] if header[0] != b"host"]
+        seen["headers"] = [(b"host", forwarding.host), *others]
+    return seen
+
+
+def _raw_path(scope: Scope) -> bytes:
+    from urllib.parse import quote  # noqa: PLC0415 - for servers that give no raw_path
+
+    return quote(scope["path"].encode("utf-8", "surrogateescape"), safe="/:@!$&'()*+,;=~-._").encode()
