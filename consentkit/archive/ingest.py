@@ -1,0 +1,187 @@
+"""The ingester: one process that moves frames from all workers' spools into their periods.
+
+Owns the loop and its order: read, apply with marks in one transaction, and only then delete. It is a
+process of its own, niced, since as a thread of a worker it doubles the site's slowest answers; it alone
+loads the tables of agents and places.
+
+Run by `archive.child` as ``python -m consentkit.archive.ingest`` with its orders on standard input, or
+by ``consentkit ingest`` under a supervisor.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from consentkit.archive.child import IngestOrder
+from consentkit.archive.period import Catalogue, Period
+from consentkit.archive.resolve import AgentResolver, PlaceResolver
+from consentkit.archive.spoolreader import Segment, SpoolReader
+from consentkit.archive.store.interface import Batch
+from consentkit.archive.store.periodfile import PeriodFile, Resolvers
+from consentkit.control import Control
+from consentkit.crypto import Keyring
+from consentkit.errors import ConsentKitError
+from consentkit.requestlog.record import Entry, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+logger = logging.getLogger("consentkit.ingest")
+
+POLL_SECONDS: Final = 0.5
+_NICENESS: Final = 10
+
+# Frames applied in one transaction: large enough for the disk, small enough for memory.
+_FRAMES_A_ROUND: Final = 20_000
+
+# Periods kept open for writing: the present one, and one for what arrives late.
+_OPEN_PERIODS: Final = 2
+
+
+class Ingester:
+    """Move what the workers spooled into the periods' files.
+
+    Args:
+        directory: the data directory.
+        keyring: opens workers' and periods' keys, and makes those of new periods.
+        catalogue: the periods.
+        resolvers: agents and places.
+    """
+
+    def __init__(self, directory: Path, keyring: Keyring, catalogue: Catalogue, resolvers: Resolvers) -> None:
+        self._requests = directory / "requests"
+        self._keyring = keyring
+        self._catalogue = catalogue
+        self._resolvers = resolvers
+        self._reader = SpoolReader(directory, keyring)
+        self._open: dict[str, PeriodFile] = {}
+        self._requests.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def drain(self) -> int:
+        """Apply all that is in the spool now, delete what is finished, and return how many requests came.
+
+        Raises:
+            ConsentKitError: a store refused. Nothing is lost: the frames stay in the spool.
+        """
+        added = 0
+        for segment in self._reader.segments():
+            finished = segment.is_finished()  # asked before reading: what is read after it is all there is
+            try:
+                added += self._apply(segment, complete=finished)
+            except BaseException:
+                self._reader.forget(segment)
+                raise
+            if finished:
+                self._finish(segment)
+        self._reader.remove_ended_workers()
+        return added
+
+    def close(self) -> None:
+        """Close the periods' files."""
+        while self._open:
+            self._open.popitem()[1].close()
+
+    def _apply(self, segment: Segment, *, complete: bool) -> int:
+        added, pending = 0, 0
+        batches: dict[str, list[tuple[int, Entry]]] = defaultdict(list)
+        periods: dict[str, Period] = {}
+        for sequence, entry in segment.read(complete=complete):
+            period = self._catalogue.period_of(entry.time_us if isinstance(entry, Record) else entry.until_us)
+            periods[period.name] = period
+            batches[period.name].append((sequence, entry))
+            pending += 1
+            if pending >= _FRAMES_A_ROUND:
+                added += self._write(segment, periods, batches)
+                batches.clear()
+                pending = 0
+        return added + self._write(segment, periods, batches)
+
+    def _write(
+        self, segment: Segment, periods: dict[str, Period], batches: dict[str, list[tuple[int, Entry]]]
+    ) -> int:
+        return sum(
+            self._file(periods[name]).apply([Batch(segment.worker, segment.number, entries)])
+            for name, entries in batches.items()
+        )
+
+    def _finish(self, segment: Segment) -> None:
+        if segment.damaged:
+            logger.warning("%d damaged places in segment %s/%d", segment.damaged, segment.worker, segment.number)
+        self._reader.remove(segment)
+
+    def _file(self, period: Period) -> PeriodFile:
+        file = self._open.pop(period.name, None)
+        if file is None:
+            while len(self._open) >= _OPEN_PERIODS:
+                self._open.pop(next(iter(self._open))).close()
+            path = self._requests / period.file_name
+            key = self._keyring.load(period.key_name) if path.exists() else self._keyring.make(period.key_name)
+            file = PeriodFile.open(path, key, period, self._resolvers)
+        self._open[period.name] = file  # the last used stands last
+        return file
+
+
+def run(order: IngestOrder, stop: threading.Event, *, ready: Callable[[], None] | None = None) -> None:
+    """Ingest until `stop` is set, then once more, so that an orderly end leaves nothing behind.
+
+    A store that refuses leaves the spool growing; it is told once and tried again at each round.
+    """
+    keyring = Keyring.open(Path(order.keys), order.secrets)
+    directory = Path(order.directory)
+    places = PlaceResolver(Path(order.geo_database) if order.geo_database else None, order.geo_precision)
+    catalogue = Catalogue(Control(directory, keyring), order.rotate)
+    ingester = Ingester(directory, keyring, catalogue, Resolvers(AgentResolver(), places))
+    if ready is not None:
+        ready()
+    is_refused = False
+    try:
+        while True:
+            is_last = stop.wait(POLL_SECONDS)
+            places.refresh()
+            try:
+                ingester.drain()
+                is_refused = False
+            except ConsentKitError as exc:
+                ingester.close()
+                if not is_refused:
+                    logger.error("the log is not being stored, the spool keeps it: %s", exc)
+                is_refused = True
+            if is_last:
+                return
+    finally:
+        ingester.close()
+
+
+def main() -> int:
+    """Run as a worker's child: orders come as one line of JSON on standard input, whose end is the end."""
+    logging.basicConfig(format="%(levelname)s:%(name)s: %(message)s")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # sent to the whole group they are for the server; we follow it
+    stop = threading.Event()
+    os.nice(_NICENESS)
+    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=IngestOrder)
+
+    def await_parent() -> None:
+        sys.stdin.buffer.read()
+        stop.set()
+
+    threading.Thread(target=await_parent, name="consentkit-parent", daemon=True).start()
+    try:
+        run(order, stop)
+    except ConsentKitError as exc:
+        logger.error("the ingester can't start: %s", exc)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

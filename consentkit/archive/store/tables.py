@@ -1,0 +1,58 @@
+"""The tables of one period, and the numbers that its rows are made of.
+
+Owns the layout of a period's file. A row of `request` is a dozen small integers: what repeats (client,
+agent, resource, referrer) stands once, with all that was resolved of it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from hashlib import blake2b
+from typing import Final
+
+# `request.id` is the time within the period, in microseconds, times this, plus a tie-breaker: rows lie in
+# the order in which they are shown, and an index on any column pages newest first without sorting.
+TIES: Final = 256
+
+SCHEMA: Final = """
+CREATE TABLE client (
+  id INTEGER PRIMARY KEY, address BLOB NOT NULL, peer BLOB NOT NULL, source INTEGER NOT NULL,
+  country TEXT NOT NULL, city TEXT NOT NULL, UNIQUE (address, peer, source));
+CREATE TABLE agent (
+  id INTEGER PRIMARY KEY, hash INTEGER NOT NULL, user_agent TEXT NOT NULL,
+  device TEXT NOT NULL, device_type TEXT NOT NULL, browser TEXT NOT NULL, browser_version TEXT NOT NULL,
+  os TEXT NOT NULL, os_version TEXT NOT NULL);
+CREATE INDEX agent_hash ON agent (hash);
+CREATE TABLE resource (
+  id INTEGER PRIMARY KEY, hash INTEGER NOT NULL, method TEXT NOT NULL, scheme TEXT NOT NULL,
+  host TEXT NOT NULL, path TEXT NOT NULL, query TEXT, query_flags INTEGER NOT NULL);
+CREATE INDEX resource_hash ON resource (hash);
+CREATE TABLE referrer (id INTEGER PRIMARY KEY, host TEXT NOT NULL UNIQUE);
+CREATE TABLE batch (
+  id INTEGER PRIMARY KEY, worker TEXT NOT NULL, segment INTEGER NOT NULL, next_sequence INTEGER NOT NULL);
+CREATE INDEX batch_mark ON batch (worker, segment, next_sequence);
+CREATE TABLE request (
+  id INTEGER PRIMARY KEY, batch INTEGER NOT NULL, sequence INTEGER NOT NULL, client INTEGER NOT NULL,
+  agent INTEGER NOT NULL, resource INTEGER NOT NULL, referrer INTEGER NOT NULL, status INTEGER NOT NULL,
+  outcome INTEGER NOT NULL, bytes_sent INTEGER NOT NULL, duration_us INTEGER NOT NULL);
+CREATE INDEX request_client ON request (client);
+CREATE TABLE gap (
+  since_us INTEGER NOT NULL, until_us INTEGER NOT NULL, lost INTEGER NOT NULL, reason TEXT NOT NULL,
+  batch INTEGER NOT NULL, sequence INTEGER NOT NULL);
+"""
+
+
+def pack_address(text: str) -> bytes:
+    """Return 4 or 16 bytes for an address, none for the empty text."""
+    return ipaddress.ip_address(text).packed if text else b""
+
+
+def unpack_address(packed: bytes) -> str:
+    """Return the canonical text of a packed address."""
+    return str(ipaddress.ip_address(packed)) if packed else ""
+
+
+def text_hash(*parts: object) -> int:
+    """Return 63 bits to find a text by: an index of hashes is a tenth of an index of URLs."""
+    joined = "\0".join(map(str, parts)).encode("utf-8", "surrogatepass")
+    return int.from_bytes(blake2b(joined, digest_size=8).digest()) >> 1
