@@ -1,0 +1,144 @@
+"""What caches may do with a page: whether it may reach other visitors, and how to keep it from them.
+
+Reads and changes Cache-Control and Vary on raw header lists. Validators are `validators`' job.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+Headers: TypeAlias = "list[tuple[bytes, bytes]]"
+Fields: TypeAlias = "Mapping[bytes, Sequence[bytes]]"  # a response's values by lower-case name
+
+# One directive and its argument, which may be quoted and hold commas (RFC 9111 §5.2).
+_DIRECTIVE = re.compile(rb"([^\s,=;\"]++)(?:\s*+=\s*+(\"[^\"]*+\"|[^\s,;\"]*+))?+")
+
+_FOR_NETWORKS = (b"cdn-cache-control", b"surrogate-control", b"x-accel-expires")  # ends of names
+
+
+def fields_of(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, list[bytes]]:
+    """Return a message's header values by lower-case name, repeated ones in order."""
+    fields: dict[bytes, list[bytes]] = {}
+    for name, value in headers:
+        fields.setdefault(name.lower(), []).append(value)
+    return fields
+
+
+def may_be_shared(fields: Fields) -> bool:
+    """Say whether a cache may give this response to another visitor, or revalidate it.
+
+    True for `public`, `s-maxage`, `immutable`, a `max-age` above 0 or an `Expires` to come, without `private`
+    or `no-store`; for the headers that speak to content delivery networks alone; and for every validator.
+
+    Source: RFC 9111 §3, §4.2.1, §5.2; RFC 9213 (targeted cache control).
+    """
+    if b"etag" in fields or b"last-modified" in fields:
+        return True
+    if _allows_sharing(_directives(fields.get(b"cache-control", ())), fields):
+        return True
+    return any(_networks_may_store(name, fields[name]) for name in fields if name.endswith(_FOR_NETWORKS))
+
+
+def keep_private(headers: Headers, *, vary: Sequence[bytes]) -> Headers:
+    """Return headers that keep a response from shared caches, and from one visitor's other selves.
+
+    `private` joins a Cache-Control that says neither it nor `no-store`; what else stands there stays.
+
+    Args:
+        headers: the response's headers; not changed.
+        vary: request headers that the page depends on.
+    """
+    present = _directives([value for name, value in headers if name.lower() == b"cache-control"])
+    if present.get(b"private") != b"" and b"no-store" not in present:
+        headers = _with_member(headers, b"cache-control", b"private")
+    return with_vary(headers, vary)
+
+
+def with_vary(headers: Headers, names: Sequence[bytes]) -> Headers:
+    """Return headers whose Vary lists these names too, none of them twice.
+
+    Source: RFC 9110 §12.5.5.
+    """
+    lines = [value.lower() for name, value in headers if name.lower() == b"vary"]
+    present = {member.strip() for line in lines for member in line.split(b",")} if lines else ()
+    missing = [name for name in names if name.lower() not in present] if present else names
+    if not missing or b"*" in present:
+        return headers
+    return _with_member(headers, b"vary", b", ".join(missing))
+
+
+def without_vary(headers: Headers, name: bytes) -> Headers:
+    """Return headers whose Vary does not list this name."""
+    changed: Headers = []
+    for line, value in headers:
+        if line.lower() != b"vary":
+            changed.append((line, value))
+        elif kept := [member for member in value.split(b",") if member.strip().lower() != name.lower()]:
+            changed.append((line, b",".join(kept).strip()))
+    return changed
+
+
+def _directives(values: Sequence[bytes]) -> dict[bytes, bytes]:
+    found: dict[bytes, bytes] = {}
+    for value in values:
+        for directive in _DIRECTIVE.finditer(value):
+            found.setdefault(directive[1].lower(), (directive[2] or b"").strip(b'"'))
+    return found
+
+
+def _allows_sharing(directives: Mapping[bytes, bytes], fields: Fields) -> bool:
+    if b"no-store" in directives or directives.get(b"private") == b"":
+        return False
+    if not directives.keys().isdisjoint((b"public", b"s-maxage", b"immutable")):
+        return True
+    if b"max-age" in directives:  # overrides Expires (RFC 9111 §5.3)
+        return directives[b"max-age"].strip(b"0") != b""
+    return _expires_later(fields)
+
+
+def _expires_later(fields: Fields) -> bool:
+    expires = unix_time(fields[b"expires"][0]) if b"expires" in fields else None
+    if expires is None:
+        return False
+    sent = unix_time(fields[b"date"][0]) if b"date" in fields else None
+    return expires > (time.time() if sent is None else sent)
+
+
+def _networks_may_store(name: bytes, values: Sequence[bytes]) -> bool:
+    if name == b"x-accel-expires":  # nginx: seconds or "@" and a time
+        return any(value.strip() not in (b"0", b"off") for value in values)
+    return _allows_sharing(_directives(values), {})
+
+
+def unix_time(http_date: bytes) -> int | None:
+    """Return an HTTP date as seconds since 1970, or None for what is none.
+
+    Source: RFC 9110 §5.6.7; the asctime form has no zone and means UTC.
+    """
+    try:
+        moment = parsedate_to_datetime(http_date.decode("latin-1"))
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    except (ValueError, OverflowError):
+        return None
+
+
+def _with_member(headers: Headers, name: bytes, member: bytes) -> Headers:
+    """Append a member to the last line of a list-valued header, or a line where there is none."""
+    changed = list(headers)
+    for index in range(len(changed) - 1, -1, -1):
+        line, value = changed[index]
+        if line.lower() == name:
+            changed[index] = (
+                line,
+                value.rstrip(b" \t,") + b", " + member if value.strip(b" \t,") else member,
+            )
+            return changed
+    changed.append((name, member))
+    return changed

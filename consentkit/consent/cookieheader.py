@@ -1,0 +1,50 @@
+"""Reading the Cookie field: pairs, names, and what is left when some are taken out.
+
+Owns RFC 6265bis' view of the request's field, on raw bytes. What may stay is `gate`'s decision.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from starlette.types import Scope
+
+# More pairs than a browser sends (RFC 6265bis §5.7 speaks of 50 a domain): what comes after is dropped whole.
+MAX_PAIRS = 300
+
+
+def pairs(field: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield (name, value) of one Cookie field; a pair without ``=`` is a value with an empty name.
+
+    Source: RFC 6265bis §5.8.3, §4.2.1.
+    """
+    for part in field.split(b";", MAX_PAIRS)[:MAX_PAIRS]:
+        name, equals, value = part.strip(b" \t").partition(b"=")
+        yield (name.rstrip(b" \t"), value.lstrip(b" \t")) if equals else (b"", name)
+
+
+def cookie_fields(scope: Scope) -> list[bytes]:
+    """Return every Cookie field of a request; HTTP/2 may split one into several (RFC 9113 §8.2.3)."""
+    return [value for name, value in scope["headers"] if name == b"cookie"]
+
+
+def without(fields: list[tuple[bytes, bytes]], is_refused: Callable[[bytes], bool]) -> list[tuple[bytes, bytes]]:
+    """Return the request's header fields with the refused cookies taken out; the rest stays byte for byte.
+
+    A field all of whose cookies are refused is left out.
+    """
+    kept: list[tuple[bytes, bytes]] = []
+    for name, value in fields:
+        if name != b"cookie":
+            kept.append((name, value))
+            continue
+        parts = value.split(b";", MAX_PAIRS)[:MAX_PAIRS]
+        passing = [part for part in parts if not is_refused(part.partition(b"=")[0].strip(b" \t"))]
+        if len(passing) == len(parts):
+            kept.append((name, value))
+        elif passing:
+            kept.append((name, b";".join(passing).lstrip(b" \t")))
+    return kept

@@ -1,0 +1,42 @@
+"""One answer of one visitor, as the ledger keeps it.
+
+Owns its shape alone, so that a worker can speak of a decision without loading the database.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+Method: TypeAlias = Literal["banner", "settings", "withdrawal", "embed", "api"]
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """One answer of one visitor, as it was given.
+
+    Attributes:
+        number: position in the ledger, from 1.
+        minute: server's time, minutes since 1970 UTC.
+        consent_id: random; empty while nothing was ever granted.
+        granted, denied: categories, comma-separated, in the policy's order.
+        method: how it was given.
+        revision: of the policy that was shown.
+        locale: language in which it was shown.
+        script: 1 where a script sent it, 0 for a plain form.
+        previous_number: the same visitor's decision before, 0 = none.
+        previous_hash, hash: the chain.
+    """
+
+    number: int = 0
+    minute: int = 0
+    consent_id: str
+    granted: str
+    denied: str
+    method: Method
+    revision: int
+    locale: str
+    script: int
+    previous_number: int = 0
+    previous_hash: str = ""
+    hash: str = ""

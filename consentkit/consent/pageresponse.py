@@ -1,0 +1,255 @@
+"""One response, on its way from the app: held until it is known whether and where markup goes in.
+
+Owns the order of messages. They are copied and changed, never made anew, so that keys unknown here survive;
+what is neither a response's start nor body passes as it is. What a page is, where markup goes, what becomes
+of validators and caches is asked of `documents`, `places`, `validators` and `cachepolicy`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
+from starlette.types import Message, Scope, Send
+
+from consentkit.consent.cachepolicy import fields_of, keep_private, may_be_shared, with_vary, without_vary
+from consentkit.consent.documents import (
+    Asked,
+    Asks,
+    content_type_of,
+    is_compressible,
+    is_encoded,
+    is_html_document,
+    nonce_of,
+)
+from consentkit.consent.fragments import EXEMPT_HEADER, Fragments, Insertion, markup_hash
+from consentkit.consent.places import Places, PlaceSearch, Verdict
+from consentkit.consent.validators import of_not_modified, our_tag, without_the_bytes
+
+if TYPE_CHECKING:
+    from consentkit.consent.cachepolicy import Fields, Headers
+    from consentkit.consent.htmlscan import PageBytes
+
+ACCEPT_ENCODING = b"Accept-Encoding"
+_VARY_BY_VISITOR = (b"Cookie", b"Sec-GPC")
+
+
+class Counts(Protocol):
+    """Count what became of pages; attributes as in `Inject`."""
+
+    injected: int
+    missed: int
+    encoded: int
+    wide: int
+
+
+class Exchange(Struct, frozen=True):
+    """Give what is known of a request by the time the app answers it.
+
+    Attributes:
+        scope: as it came.
+        app_scope: as the app sees it, and leaves word in its state.
+        asked: what the request asks for.
+        tags: what the client holds, by what the app was asked for (`validators.Conditions`).
+        send: to the server, without compression.
+    """
+
+    scope: Scope
+    app_scope: Scope
+    asked: Asked
+    tags: dict[bytes, bytes]
+    send: Send
+
+
+class PageResponse:
+    """Pass one response on, with markup where it is a page that gets some.
+
+    At most 64 KiB of body and the chunk that exceeds them are held; with them, the start.
+
+    Args:
+        exchange: the request.
+        fragments: gives the markup.
+        counts: counts what became of pages.
+        compressed: to the server through compression, where the client takes it; may hold a start back until
+            it has a body.
+    """
+
+    __slots__ = (
+        "_compressed",
+        "_counts",
+        "_exchange",
+        "_fields",
+        "_fragments",
+        "_has_begun",
+        "_held_body",
+        "_page",
+        "_search",
+        "_send_body",
+        "_start",
+    )
+
+    def __init__(self, exchange: Exchange, fragments: Fragments, counts: Counts, *, compressed: Send) -> None:
+        self._exchange = exchange
+        self._fragments = fragments
+        self._counts = counts
+        self._compressed = compressed
+        self._send_body = exchange.send
+        self._has_begun = False
+        self._fields: Fields = {}
+        self._start: Message | None = None  # held back as long as it is set
+        self._held_body: Message | None = None  # the keys of all held body messages; their bytes are in _page
+        self._page: PageBytes = b""
+        self._search: PlaceSearch | None = None
+
+    async def send(self, message: Message) -> None:
+        """Take a message from the app."""
+        kind = message["type"]
+        if kind == "http.response.body":
+            if self._start is None:
+                await self._send_body(message)
+            else:
+                await self._hold(message)
+        elif kind == "http.response.start" and not self._has_begun:
+            self._has_begun = True
+            await self._begin(message)
+        else:
+            if self._start is not None and self._search is not None:
+                self._counts.missed += 1
+            await self.let_go()
+            await self._exchange.send(message)
+
+    async def let_go(self) -> None:
+        """Send what is held, without markup: the app has ended, or sent what may not be overtaken."""
+        start, body = self._start, self._held_body
+        if start is None:
+            return
+        self._start = self._held_body = None
+        if body is None:  # compression would keep a start without a body
+            self._send_body = self._exchange.send
+            await self._exchange.send(start)
+            return
+        headers = start["headers"]
+        if self._exchange.asked.takes_gzip:  # GZipMiddleware appends the name where it stands already, too
+            headers = without_vary(headers, ACCEPT_ENCODING)
+        else:
+            headers = with_vary(headers, (ACCEPT_ENCODING,))
+        start = {**start, "headers": headers}
+        await self._compressed(start)
+        await self._compressed({**body, "body": bytes(self._page)})
+        self._page = b""
+
+    async def _begin(self, message: Message) -> None:
+        """Judge the response by its start: hold it, or send it on with the headers it should have."""
+        headers: Headers = list(message.get("headers", ()))
+        self._fields = fields_of(headers)
+        says_exempt = self._fields.get(EXEMPT_HEADER, (b"",))[0].strip() == b"1"
+        is_exempt = says_exempt or self._is_marked("consentkit_exempt")
+        is_head = self._exchange.scope["method"] == "HEAD"
+        is_page = message["status"] == 200 and not is_exempt and self._takes_markup()
+        if message["status"] == 304 and self._exchange.tags:
+            headers = of_not_modified(headers, self._exchange.tags)
+        elif is_page and is_head:
+            headers = self._head_of_page(headers)
+        start = {**message, "headers": headers}
+        if is_head or not (is_page or is_compressible(self._fields)):
+            await self._exchange.send(start)
+            return
+        self._start = start
+        self._send_body = self._send_compressed
+        if is_page:
+            self._search = PlaceSearch(charset_declared=content_type_of(self._fields).has_charset)
+
+    def _takes_markup(self) -> bool:
+        if not is_html_document(self._fields):
+            return False
+        if is_encoded(self._fields):
+            self._counts.encoded += 1
+            return False
+        if not content_type_of(self._fields).takes_ascii:
+            self._counts.wide += 1
+            return False
+        return True
+
+    def _head_of_page(self, headers: Headers) -> Headers:
+        """Leave out what only the whole page could tell (RFC 9110 §9.3.2)."""
+        kept = without_the_bytes(headers)
+        return kept if may_be_shared(self._fields) else keep_private(kept, vary=_VARY_BY_VISITOR)
+
+    async def _hold(self, message: Message) -> None:
+        body, more_body = bytes(message.get("body", b"")), message.get("more_body", False)
+        self._held_body = {**(self._held_body or {}), **message, "more_body": more_body}
+        if not self._page:
+            self._page = body
+        elif isinstance(self._page, bytearray):
+            self._page += body
+        else:
+            self._page = bytearray(self._page + body)
+        verdict = Verdict.NO_PLACE
+        if self._search is not None:
+            verdict = self._search.go_on(self._page, ended=not more_body)
+            if verdict is Verdict.SEEKING:
+                return
+            self._count(verdict)
+        if verdict is Verdict.FOUND and self._search is not None and self._search.places is not None:
+            self._insert(self._search.places)
+        await self.let_go()
+
+    def _count(self, verdict: Verdict) -> None:
+        if verdict is Verdict.WIDE:
+            self._counts.wide += 1
+        elif verdict is Verdict.NO_PLACE and self._page.strip():
+            self._counts.missed += 1
+
+    def _insert(self, places: Places) -> None:
+        """Put the markup into what is held, if this page gets any."""
+        is_fragment = self._exchange.asked.asks is not Asks.PAGE and not places.is_whole_page
+        if self._start is None or is_fragment:
+            return
+        if self._is_marked("consentkit_placed"):  # by the page's own template: this visitor's all the same
+            self._start = {**self._start, "headers": keep_private(self._start["headers"], vary=_VARY_BY_VISITOR)}
+            return
+        shared, nonce = may_be_shared(self._fields), nonce_of(self._fields)
+        insertion = self._fragments.insertion(
+            self._exchange.scope, page_language=places.language, shared=shared, nonce=nonce
+        )
+        if insertion is None or not (insertion.head or insertion.body):
+            return
+        headers = self._headers_with(insertion, self._start["headers"], has_nonce=nonce is not None)
+        if not shared:
+            needs_language = () if places.language else (b"Accept-Language",)
+            headers = keep_private(headers, vary=(*_VARY_BY_VISITOR, *needs_language))
+        self._start = {**self._start, "headers": headers}
+        self._page = _spliced(self._page, places, insertion)
+        self._counts.injected += 1
+
+    def _headers_with(self, insertion: Insertion, headers: Headers, *, has_nonce: bool) -> Headers:
+        changed = without_the_bytes(headers)
+        length = self._fields.get(b"content-length", (b"",))[0]
+        if length.isdigit():
+            size = int(length) + len(insertion.head) + len(insertion.body)
+            changed.append((b"content-length", b"%d" % size))
+        # A nonce is of one response: a 304 would bring the next one's policy to this one's markup.
+        if not has_nonce and (b"etag" in self._fields or b"last-modified" in self._fields):
+            etag = self._fields.get(b"etag", (None,))[0]
+            last_modified = self._fields.get(b"last-modified", (None,))[0]
+            if tag := our_tag(etag, last_modified, markup_hash(insertion)):
+                changed.append((b"etag", tag))
+        return changed
+
+    async def _send_compressed(self, message: Message) -> None:
+        await self._compressed({**message, "body": message.get("body", b"")})
+
+    def _is_marked(self, mark: str) -> bool:
+        state = self._exchange.app_scope.get("state")
+        return isinstance(state, Mapping) and bool(state.get(mark))
+
+
+def _spliced(page: PageBytes, places: Places, insertion: Insertion) -> bytes:
+    whole = memoryview(page)
+    before, between, after = (
+        whole[: places.head_at],
+        whole[places.head_at : places.body_at],
+        whole[places.body_at :],
+    )
+    return b"".join((before, insertion.head, between, insertion.body, after))

@@ -1,0 +1,96 @@
+"""The policy in force: its revision, and when a visitor who chose under an older one is asked again.
+
+Owns the revision and its sealed copy in the data directory, so that a worker that starts under a known
+policy reads no database. The history of policies is the ledger's.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import time
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from consentkit.consent.choice import Choice, Consent
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COPY_NAME: Final = "policy.sealed"
+_SECONDS_A_DAY: Final = 86_400
+_MAC_BYTES: Final = 32
+_CLOCKS_APART_S: Final = 300  # another host's clock may run ahead of ours
+
+
+class PolicyState(msgspec.Struct, frozen=True):
+    """What a worker must know of the policy.
+
+    Attributes:
+        revision: counts policies, from 1.
+        hash: SHA-256 of the policy's canonical text.
+        renewed: for each older revision, the categories to which something was added since.
+    """
+
+    revision: int
+    hash: str
+    renewed: dict[int, tuple[str, ...]]
+
+
+class Policy:
+    """Turn a visitor's choice into what it allows now.
+
+    Args:
+        state: the policy in force.
+        optional: the optional categories in use.
+        lifetime_days: how long a choice holds, granted or denied.
+    """
+
+    def __init__(self, state: PolicyState, optional: tuple[str, ...], lifetime_days: int) -> None:
+        self.revision = state.revision
+        self.lifetime_s = lifetime_days * _SECONDS_A_DAY
+        self.optional = optional
+        self._renewed = {revision: frozenset(names) for revision, names in state.renewed.items()}
+        self._known = frozenset(optional)
+
+    def consent(self, choice: Choice | None) -> Consent:
+        """Return what a choice allows: nothing where there is none, or where it has expired.
+
+        A granted category to which something was added since is undecided again; a denial stays, for it
+        covers what comes later. A choice under a newer revision, made with a worker that already runs the
+        next version, holds as it is.
+        """
+        if choice is None or not -_CLOCKS_APART_S <= time.time() - choice.time <= self.lifetime_s:
+            return Consent(frozenset(), frozenset(), self.optional)
+        granted = choice.granted & self._known
+        if choice.revision < self.revision:
+            granted -= self._renewed.get(choice.revision, self._known)
+        return Consent(granted, choice.denied & self._known, self.optional)
+
+
+def policy_hash(canonical: bytes) -> str:
+    """Return the name of a policy: SHA-256 of its canonical text."""
+    return sha256(canonical).hexdigest()
+
+
+def read_copy(directory: Path, key: bytes, wanted_hash: str) -> PolicyState | None:
+    """Return the state of the policy with that hash, or None where the copy is absent, old or not ours."""
+    try:
+        content = (directory / COPY_NAME).read_bytes()
+        mac, body = content[:_MAC_BYTES], content[_MAC_BYTES:]
+        if not hmac.compare_digest(mac, hmac.digest(key, body, sha256)):
+            return None
+        state = msgspec.msgpack.decode(body, type=PolicyState)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return state if state.hash == wanted_hash else None
+
+
+def write_copy(directory: Path, key: bytes, state: PolicyState) -> None:
+    """Replace the copy. It is made whole beside the old one and moved, so that no reader sees half of it."""
+    body = msgspec.msgpack.encode(state)
+    draft = directory / f".{COPY_NAME}.{secrets.token_hex(8)}"
+    draft.write_bytes(hmac.digest(key, body, sha256) + body)
+    draft.replace(directory / COPY_NAME)
