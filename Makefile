@@ -80,6 +80,12 @@ check: .venv/.installed  ## Check style, format, types and the direction of impo
 	@echo "== mypy"; $(BIN)/mypy
 	@echo "== lint-imports"; $(BIN)/lint-imports --no-cache
 
+.PHONY: locale
+locale: .venv/.installed  ## Bring the catalogues up to the texts in code and templates
+	@$(BIN)/pybabel extract -F consentkit/locale/babel.cfg --project=consentkit --no-location --width=100 -o consentkit/locale/consentkit.pot .
+	@$(BIN)/pybabel update -D consentkit -i consentkit/locale/consentkit.pot -d consentkit/locale --no-fuzzy-matching --width=100 --ignore-obsolete
+	@$(BIN)/pybabel compile -D consentkit -d consentkit/locale
+
 .PHONY: bench
 bench: .venv/.installed  ## Measure against what would be used instead
 	@$(BIN)/python -m bench

@@ -21,6 +21,8 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from consentkit.settings import Settings
+
 logger = logging.getLogger("consentkit")
 
 LOCK_NAME: Final = "ingest.lock"
@@ -40,6 +42,19 @@ class IngestOrder(msgspec.Struct, frozen=True, kw_only=True):
     rotate: Literal["hour", "day"]
     geo_database: str
     geo_precision: Literal["country", "city"]
+
+    @classmethod
+    def of(cls, settings: Settings, secrets: tuple[str, ...]) -> IngestOrder:
+        """Return what the settings ask of the ingester."""
+        storage, log = settings.storage, settings.requestlog
+        return cls(
+            directory=str(storage.directory),
+            keys=str(storage.keys),
+            secrets=secrets,
+            rotate=log.rotate,
+            geo_database=str(log.geo_database or ""),
+            geo_precision=log.geo_precision,
+        )
 
 
 class IngestKeeper:

@@ -137,7 +137,8 @@ def run(order: IngestOrder, stop: threading.Event, *, ready: Callable[[], None] 
     """
     keyring = Keyring.open(Path(order.keys), order.secrets)
     directory = Path(order.directory)
-    places = PlaceResolver(Path(order.geo_database) if order.geo_database else None, order.geo_precision)
+    geo_database = Path(order.geo_database) if order.geo_database else None
+    places = PlaceResolver(geo_database, order.geo_precision, scratch=directory)
     catalogue = Catalogue(Control(directory, keyring), order.rotate)
     ingester = Ingester(directory, keyring, catalogue, Resolvers(AgentResolver(), places))
     if ready is not None:

@@ -28,7 +28,7 @@ MAX_TEXT_BYTES: Final = 96
 _REMEMBERED: Final = 4096
 
 
-class Choice(msgspec.Struct, frozen=True):
+class Choice(msgspec.Struct, frozen=True, cache_hash=True):
     """What one visitor chose.
 
     Attributes:
@@ -105,8 +105,8 @@ def agreed(choices: Iterable[Choice]) -> Choice | None:
     A sibling subdomain can set a cookie beside ours, never a grant that the visitor did not give us.
     """
     several = list(choices)
-    if not several:
-        return None
+    if len(several) < 2:
+        return several[0] if several else None
     granted = frozenset.intersection(*(choice.granted for choice in several))
     return Choice(
         granted=granted,
@@ -123,14 +123,18 @@ class Consent:
         granted: categories that are granted and in force.
         denied: categories that are denied.
         optional: the optional categories that the site declares.
+
+    Attributes:
+        allows_all: every optional category is granted.
     """
 
-    __slots__ = ("_denied", "_granted", "_optional")
+    __slots__ = ("_denied", "_granted", "_optional", "allows_all")
 
     def __init__(self, granted: frozenset[str], denied: frozenset[str], optional: tuple[str, ...]) -> None:
         self._granted = granted
         self._denied = denied
         self._optional = optional
+        self.allows_all = granted.issuperset(optional)
 
     def allows(self, category: str) -> bool:
         """Tell whether cookies of a category may be used; necessary ones always may."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from starlette.types import Scope
 
@@ -16,14 +16,16 @@ if TYPE_CHECKING:
 MAX_PAIRS = 300
 
 
-def pairs(field: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield (name, value) of one Cookie field; a pair without ``=`` is a value with an empty name.
+def pairs(field: bytes) -> list[tuple[bytes, bytes]]:
+    """Return (name, value) of one Cookie field; a pair without ``=`` is a value with an empty name.
 
     Source: RFC 6265bis §5.8.3, §4.2.1.
     """
+    found = []
     for part in field.split(b";", MAX_PAIRS)[:MAX_PAIRS]:
-        name, equals, value = part.strip(b" \t").partition(b"=")
-        yield (name.rstrip(b" \t"), value.lstrip(b" \t")) if equals else (b"", name)
+        name, equals, value = part.partition(b"=")
+        found.append((name.strip(b" \t"), value.strip(b" \t")) if equals else (b"", name.strip(b" \t")))
+    return found
 
 
 def cookie_fields(scope: Scope) -> list[bytes]:

@@ -127,25 +127,23 @@ class Gate:
     def visit(self, scope: Scope) -> Visit:
         """Read the choice from a request, and tell which of its cookies are refused."""
         visit = Visit(self._undecided, is_secure=scope.get("scheme") in ("https", "wss"))
-        fields = cookie_fields(scope)
-        if not fields:
+        sent = [pair for field in cookie_fields(scope) for pair in pairs(field)]
+        if not sent:
             return visit
         own = self._secure_name if visit.is_secure else self._plain_name
         texts: list[bytes] = []
-        names: list[bytes] = []
-        for field in fields:
-            for name, value in pairs(field):
-                names.append(name)
-                if name == own:
-                    texts.append(value)
-                elif name == self._id_name:
-                    visit.consent_id = value
-        visit.sent = tuple(names)
+        for name, value in sent:
+            if name == own:
+                texts.append(value)
+            elif name == self._id_name:
+                visit.consent_id = value
+        visit.sent = tuple([name for name, _ in sent])
         keys = self._keys()
         if keys is not None and texts:
-            visit.choice = agreed(choice for text in texts if (choice := keys.signer.read(text)) is not None)
+            visit.choice = agreed(filter(None, map(keys.signer.read, texts)))
             visit.consent = keys.policy.consent(visit.choice)
-        visit.refused = tuple(name for name in names if self._is_refused(name, visit.consent))
+        if not visit.consent.allows_all:
+            visit.refused = tuple([name for name in visit.sent if self._is_refused(name, visit.consent)])
         return visit
 
     def _is_refused(self, name: bytes, consent: Consent) -> bool:

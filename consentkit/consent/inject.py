@@ -57,7 +57,10 @@ class Inject:
         self._fragments = fragments
         self._enabled = enabled
         self._compressing = GZipMiddleware(
-            self._answer, minimum_size=_MINIMUM_SIZE_BYTES, compresslevel=_COMPRESS_LEVEL
+            self._answer,
+            minimum_size=_MINIMUM_SIZE_BYTES,
+            compresslevel=_COMPRESS_LEVEL,
+            exclude_content_types=(),  # `pageresponse` leads past it what is not to be compressed
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 COPY_NAME: Final = "policy.sealed"
 _SECONDS_A_DAY: Final = 86_400
 _MAC_BYTES: Final = 32
+_REMEMBERED: Final = 4096  # choices, each signed by us, so that no one can invent them
 _CLOCKS_APART_S: Final = 300  # another host's clock may run ahead of ours
 
 
@@ -54,6 +55,8 @@ class Policy:
         self.optional = optional
         self._renewed = {revision: frozenset(names) for revision, names in state.renewed.items()}
         self._known = frozenset(optional)
+        self._undecided = Consent(frozenset(), frozenset(), optional)
+        self._given: dict[Choice, Consent] = {}
 
     def consent(self, choice: Choice | None) -> Consent:
         """Return what a choice allows: nothing where there is none, or where it has expired.
@@ -63,7 +66,15 @@ class Policy:
         next version, holds as it is.
         """
         if choice is None or not -_CLOCKS_APART_S <= time.time() - choice.time <= self.lifetime_s:
-            return Consent(frozenset(), frozenset(), self.optional)
+            return self._undecided
+        consent = self._given.get(choice)
+        if consent is None:
+            if len(self._given) >= _REMEMBERED:
+                self._given.clear()
+            consent = self._given[choice] = self._in_force(choice)
+        return consent
+
+    def _in_force(self, choice: Choice) -> Consent:
         granted = choice.granted & self._known
         if choice.revision < self.revision:
             granted -= self._renewed.get(choice.revision, self._known)

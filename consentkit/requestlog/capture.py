@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MAX_AGENT_BYTES: Final = 512
 _MAX_HOST_BYTES: Final = 255  # RFC 1035 §2.3.4
 _MAX_METHOD_BYTES: Final = 32
-_WORDS_KEPT: Final = 4096  # distinct header texts remembered; a flood of invented ones empties the table
+_WORDS_KEPT: Final = 4096  # distinct texts of one header remembered
 
 # State keys under which the room next door finds what was read here once.
 FORWARDING: Final = "consentkit.forwarding"
@@ -65,7 +65,9 @@ class Capture:
         self._forwarding = forwarding
         self._exclude_paths = frozenset(exclude_paths)
         self._kept_address = kept_address
-        self._words: dict[tuple[int, bytes], str] = {}
+        self._agents = _Words(MAX_AGENT_BYTES)
+        self._hosts = _Words(_MAX_HOST_BYTES)
+        self._methods = _Words(_MAX_METHOD_BYTES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one "http" or "websocket" scope; others pass through."""
@@ -108,28 +110,34 @@ class Capture:
                 self._kept_address(address.client),
                 self._kept_address(address.peer),
                 address.source,
-                self._word(_MAX_METHOD_BYTES, scope.get("method", "").encode("latin-1", "replace")),
+                self._methods[scope.get("method", "").encode("latin-1", "replace")],
                 scope.get("scheme", "http"),
-                self._word(_MAX_HOST_BYTES, host).lower(),
+                self._hosts[host].lower(),
                 url.url,
                 url.flags,
                 exchange.status,
                 outcome,
                 exchange.bytes_sent,
                 (time.perf_counter_ns() - exchange.started_ns) // 1000,
-                self._word(MAX_AGENT_BYTES, agent),
+                self._agents[agent],
                 referrer_host(referrer) if referrer else "",
             )
         )
 
-    def _word(self, max_bytes: int, raw: bytes) -> str:
-        """Return header bytes as safe text; cleaned once per distinct value."""
-        key = (max_bytes, raw[:max_bytes])
-        word = self._words.get(key)
-        if word is None:
-            if len(self._words) >= _WORDS_KEPT:
-                self._words.clear()
-            word = self._words[key] = clean_text(raw, max_bytes)
+
+class _Words(dict[bytes, str]):
+    """Header bytes as safe text, cleaned once per distinct value; a flood of invented ones empties the table."""
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__()
+        self._max_bytes = max_bytes
+
+    def __missing__(self, raw: bytes) -> str:
+        word = clean_text(raw, self._max_bytes)
+        if len(raw) <= self._max_bytes:  # a longer one would let a client choose how much is remembered
+            if len(self) >= _WORDS_KEPT:
+                self.clear()
+            self[raw] = word
         return word
 
 
