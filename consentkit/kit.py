@@ -1,0 +1,339 @@
+"""The composition root: the only place that knows every room.
+
+Owns the order of a request's way, and what is opened at start and closed at stop.
+
+    server → capture → gate → visitor's pages under the mount, or inject → the app
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import anyio
+import anyio.to_thread
+
+from consentkit.archive.child import IngestKeeper, IngestOrder
+from consentkit.consent.choice import ChoiceSigner
+from consentkit.consent.gate import VISIT, Gate, Keys
+from consentkit.consent.inject import Inject
+from consentkit.consent.names import CookieNames
+from consentkit.consent.policy import Policy, PolicyState, policy_hash, read_copy, write_copy
+from consentkit.consent.registry import Registry, additions
+from consentkit.crypto import Keyring
+from consentkit.errors import ConsentKitError, SettingsError, StorageError
+from consentkit.requestlog.address import TrustedProxies, resolve_forwarding
+from consentkit.requestlog.capture import Capture
+from consentkit.requestlog.redact import Redactor
+from consentkit.requestlog.spool import Spool
+from consentkit.requestlog.truncate import truncate_address
+from consentkit.settings import Settings, read_secrets
+from consentkit.visitor.app import Visitor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from starlette.requests import Request
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from consentkit.consent.decision import Decision
+    from consentkit.control import Control
+
+logger = logging.getLogger("consentkit")
+
+_BYTES_A_MEGABYTE: Final = 1024 * 1024
+
+# Between two attempts to start where the server has no lifespan: each would cost a request its time.
+_RETRY_SECONDS: Final = 5.0
+
+
+class ConsentKit:
+    """consentkit for one site.
+
+    Settings are checked here, so that a bad file fails at import on every server; files, threads and
+    processes are opened by `start`.
+
+    Args:
+        settings: path of the settings file, or settings already made; None = `CONSENTKIT_CONFIG` if that is
+            set, else the defaults.
+        debug: tell in a response header which cookies were dropped.
+
+    Raises:
+        SettingsError: names the key, the fault and what is allowed.
+    """
+
+    def __init__(self, settings: Settings | str | Path | None = None, *, debug: bool = False) -> None:
+        self.settings = settings if isinstance(settings, Settings) else Settings.load(settings)
+        _refuse_unbuilt(self.settings)
+        self._secrets = read_secrets(os.environ)
+        self._debug = debug
+        self.registry = Registry.build(self.settings)
+        consent = self.settings.consent
+        self._names = CookieNames(consent.cookie, has_prefix=not consent.cookie_domain)
+        self._visitor = Visitor(
+            self.settings,
+            self.registry,
+            keys=lambda: self._keys,
+            record=self._record,
+            names=self._names,
+        )
+        self._starting: anyio.Lock | None = None
+        self._failed_at = -_RETRY_SECONDS
+        self._keyring: Keyring | None = None
+        self._control: Control | None = None
+        self._keys: Keys | None = None
+        self._spool: Spool | None = None
+        self._keeper: IngestKeeper | None = None
+
+    @property
+    def is_started(self) -> bool:
+        """Whether `start` has succeeded and `stop` was not called since."""
+        return self._keys is not None
+
+    def wrap(self, app: ASGIApp) -> ASGIApp:
+        """Return the application that does what this kit promises, and asks `app` for the rest."""
+        consent, log = self.settings.consent, self.settings.requestlog
+        inject = Inject(app, self._visitor, enabled=consent.inject == "auto")
+        gate = Gate(
+            _Mount(self._visitor, inject, self.settings.site.mount),
+            registry=self.registry,
+            keys=lambda: self._keys,
+            names=self._names,
+            blocks_undeclared=consent.undeclared == "block",
+            is_debug=self._debug,
+        )
+        capture = Capture(
+            gate,
+            spool=lambda: self._spool,
+            redactor=Redactor(log.keep_query_keys, redact_paths=log.redact_paths),
+            forwarding=partial(resolve_forwarding, trusted=TrustedProxies(log.trusted_proxies)),
+            exclude_paths=log.exclude_paths,
+            kept_address=truncate_address if log.truncate_ip_after_days == 0 else str,
+        )
+        return _Site(self, capture, app)
+
+    def template_context(self, request: Request) -> dict[str, object]:
+        """Return what templates use: ``consent``, ``consent_banner()`` and the rest.
+
+        Give it to Starlette's ``Jinja2Templates(context_processors=[kit.template_context])``.
+        """
+        return self._visitor.template_functions.context(request)
+
+    async def start(self) -> None:
+        """Open keys, policy and spool, and start the ingester. Does nothing if it is done.
+
+        Raises:
+            KeyUnavailable: the keys do not open.
+            StorageError: the data directory can't be made, or was never written and can't be.
+        """
+        if self._starting is None:
+            self._starting = anyio.Lock()
+        async with self._starting:
+            if not self.is_started:
+                await anyio.to_thread.run_sync(self._open)
+
+    async def stop(self) -> None:
+        """Close what `start` opened, in reverse; wait until the ingester has applied what is spooled."""
+        if self.is_started:
+            await anyio.to_thread.run_sync(self._close)
+
+    async def try_start(self) -> None:
+        """Start where no lifespan did; a failure is logged, and the site goes on with nothing granted."""
+        if time.monotonic() - self._failed_at < _RETRY_SECONDS:
+            return
+        try:
+            await self.start()
+        except ConsentKitError as exc:
+            self._failed_at = time.monotonic()
+            logger.error("consentkit can't start, no optional cookie passes: %s", exc)
+
+    def _open(self) -> None:
+        storage, log = self.settings.storage, self.settings.requestlog
+        keyring = self._keyring = Keyring.open(storage.keys, self._secrets)
+        if keyring.secret_is_own:
+            logger.warning("no CONSENTKIT_SECRET is set: one was made in %s, for development", storage.keys)
+        state = self._open_policy(keyring)
+        self._spool = Spool(storage.directory, keyring, max_bytes=log.spool_max_mb * _BYTES_A_MEGABYTE)
+        order = IngestOrder.of(self.settings, self._secrets)
+        is_external = log.ingest == "external"
+        self._keeper = IngestKeeper(order, each_round=self._watch_spool, is_external=is_external)
+        self._keeper.start()
+        policy = Policy(state, self.registry.categories, self.settings.consent.lifetime_days)
+        self._keys = Keys(ChoiceSigner(keyring.derive("choice/v1")), policy)
+
+    def _open_policy(self, keyring: Keyring) -> PolicyState:
+        """Find the policy in force: its sealed copy, else the ledger, where a new one is entered."""
+        directory, key = self.settings.storage.directory, keyring.derive("policy/v1")
+        canonical = self.registry.policy()
+        known = read_copy(directory, key, policy_hash(canonical))
+        fault = _why_unwritable(directory)
+        if known is not None:
+            if fault:
+                # It has worked before: the log fails open and consent is enforced from what is known.
+                logger.error("%s: the request log is not being kept (%s)", directory, fault)
+            return known
+        if fault:
+            raise StorageError(
+                str(directory), f"the data directory can't be used ({fault}); let this user write it"
+            )
+        from consentkit.consent.ledger import register_policy  # noqa: PLC0415 - brings SQLAlchemy along
+
+        state = register_policy(self._open_control(), canonical, additions)
+        write_copy(directory, key, state)
+        return state
+
+    def _open_control(self) -> Control:
+        if self._control is None:
+            from consentkit.control import Control  # noqa: PLC0415 - brings SQLAlchemy along
+
+            if self._keyring is None:
+                raise StorageError(str(self.settings.storage.directory), "consentkit has not started")
+            self._control = Control(self.settings.storage.directory, self._keyring)
+        return self._control
+
+    def _record(self, decision: Decision) -> Decision:
+        from consentkit.consent.ledger import record_decision  # noqa: PLC0415 - brings SQLAlchemy along
+
+        return record_decision(self._open_control(), decision)
+
+    def _watch_spool(self) -> None:
+        if self._spool is not None:
+            self._spool.is_full = self._spool.bytes_waiting() >= self._spool.max_bytes
+
+    def _close(self) -> None:
+        self._keys = None
+        spool, self._spool = self._spool, None
+        if spool is not None:
+            spool.close()
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None:
+            keeper.stop()
+        self._control = None
+        self._keyring = None
+
+
+class ConsentKitMiddleware:
+    """Wrap an app by ``app.add_middleware(ConsentKitMiddleware, kit=kit)``.
+
+    `ConsentKit.wrap` is the better way, for it alone sees every cookie: a middleware added after this one
+    stands outside of it. That is told at start.
+
+    Args:
+        app: the next ASGI application; the framework gives it.
+        kit: the kit; or else
+        settings: what `ConsentKit` takes.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, kit: ConsentKit | None = None, settings: Settings | str | Path | None = None
+    ) -> None:
+        self._wrapped = (kit or ConsentKit(settings)).wrap(app)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one scope."""
+        if scope["type"] == "lifespan":
+            _warn_unless_outermost(scope)
+        await self._wrapped(scope, receive, send)
+
+
+class _Site:
+    """The outermost layer: the lifespan, and the start where there is none."""
+
+    def __init__(self, kit: ConsentKit, entrance: ASGIApp, app: ASGIApp) -> None:
+        self._kit = kit
+        self._entrance = entrance
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(scope, receive, send)
+        elif VISIT in scope or scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+        else:
+            if not self._kit.is_started:
+                await self._kit.try_start()
+            await self._entrance(scope, receive, send)
+
+    async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Start before the app's own start and stop after its own stop; its messages pass unchanged."""
+        first = await receive()
+        try:
+            await self._kit.start()
+        except ConsentKitError as exc:
+            # Raising would be swallowed by the server, which would then serve the site without us.
+            await send({"type": "lifespan.startup.failed", "message": f"consentkit: {exc}"})
+            return
+        waiting = [first]
+        answered: set[str] = set()
+
+        async def receive_again() -> Message:
+            return waiting.pop() if waiting else await receive()
+
+        async def send_after_stop(message: Message) -> None:
+            answered.add(message["type"])
+            if message["type"] in (
+                "lifespan.shutdown.complete",
+                "lifespan.shutdown.failed",
+                "lifespan.startup.failed",
+            ):
+                await self._kit.stop()
+            await send(message)
+
+        await self._app(scope, receive_again, send_after_stop)
+        if not answered:
+            await self._lifespan_alone(receive, send)
+
+    async def _lifespan_alone(self, receive: Receive, send: Send) -> None:
+        """Answer for an app that returned without a word: it has no lifespan of its own."""
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._kit.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+class _Mount:
+    """Send what lies under the mount to the visitor's pages, the rest to the app."""
+
+    def __init__(self, pages: ASGIApp, app: ASGIApp, mount: str) -> None:
+        self._pages = pages
+        self._app = app
+        self._mount = mount
+        self._below = f"{mount}/"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path, root = scope["path"], scope.get("root_path", "")
+        if root and path.startswith(f"{root}/"):
+            path = path[len(root) :]
+        is_ours = scope["type"] == "http" and (path == self._mount or path.startswith(self._below))
+        if is_ours:
+            await self._pages({**scope, "root_path": f"{root}{self._mount}"}, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+def _refuse_unbuilt(settings: Settings) -> None:
+    for key in ("url", "requests_url"):
+        if getattr(settings.storage, key):
+            raise SettingsError(f"storage.{key}", "this version has the embedded store alone", "leave it empty")
+
+
+def _why_unwritable(directory: Path) -> str:
+    """Return why the data directory can't be made or written; empty if it can."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as exc:
+        return exc.strerror or type(exc).__name__
+    return "" if os.access(directory, os.W_OK | os.X_OK) else "it is not writable for this user"
+
+
+def _warn_unless_outermost(scope: Mapping[str, object]) -> None:
+    added = getattr(scope.get("app"), "user_middleware", None)
+    if added and added[0].cls is not ConsentKitMiddleware:
+        logger.warning(
+            "ConsentKitMiddleware is not the outermost middleware: cookies set outside of it pass unseen;"
+            " add it last, or use ConsentKit.wrap(app)"
+        )

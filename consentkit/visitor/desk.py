@@ -1,0 +1,218 @@
+"""The desk where a choice is made: an answer in, a decision recorded, cookies out.
+
+Owns what an answer means and what must be durable before it holds. How it came in and what page goes out
+is `app`'s job.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
+
+import anyio.to_thread
+import msgspec
+
+from consentkit.consent import sweep
+from consentkit.consent.choice import Choice, Consent
+from consentkit.consent.decision import Decision, Method
+from consentkit.errors import ConsentKitError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from consentkit.consent.gate import Keys, Visit
+    from consentkit.consent.names import CookieNames
+    from consentkit.consent.registry import Registry
+
+logger = logging.getLogger("consentkit")
+
+Answer: TypeAlias = Literal["accept", "reject", "save"]
+
+_ID_FORM: Final = re.compile(rb"[A-Za-z0-9_-]{22}")
+_ID_BYTES: Final = 16
+
+# Grants from one address a minute: a household answers far less, and each grant is a row kept for years.
+GRANTS_A_MINUTE: Final = 20
+_MINUTE_S: Final = 60.0
+_ADDRESSES_WATCHED: Final = 10_000
+
+
+class NotDurable(ConsentKitError):
+    """Refuse a grant whose record could not be kept."""
+
+
+class TooMany(ConsentKitError):
+    """Refuse a grant: this address has given too many in the last minute."""
+
+
+class Recorder(Protocol):
+    """Whatever makes a decision durable; blocks until it is."""
+
+    def __call__(self, decision: Decision) -> Decision:
+        """Record one decision or raise ConsentKitError."""
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What an answer came to.
+
+    Attributes:
+        consent: what holds now.
+        set_cookies: values of Set-Cookie fields.
+        is_withdrawal: something that was granted no longer is.
+    """
+
+    consent: Consent
+    set_cookies: tuple[bytes, ...]
+    is_withdrawal: bool
+
+
+class ChoiceDesk:
+    """Take answers.
+
+    Args:
+        registry: which categories there are, and how refused cookies were set.
+        keys: signer and policy, None before the start.
+        record: makes a decision durable.
+        names: of consentkit's own cookies.
+        cookie_domain: domain for subdomains that share a choice; empty = this host alone.
+
+    Attributes:
+        owed: refusals that hold although their row could not be written.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        keys: Callable[[], Keys | None],
+        record: Recorder,
+        names: CookieNames,
+        cookie_domain: str,
+    ) -> None:
+        self._registry = registry
+        self._keys = keys
+        self._record = record
+        self._names = names
+        self._cookie_domain = cookie_domain
+        self._grants: OrderedDict[str, list[float]] = OrderedDict()
+        self.owed = 0
+
+    async def take(
+        self,
+        visit: Visit,
+        answer: Answer,
+        ticked: frozenset[str],
+        *,
+        method: Method,
+        locale: str,
+        is_scripted: bool,
+        host: str,
+        address: str,
+        id_path: str,
+    ) -> Result:
+        """Record an answer and return what holds now.
+
+        A refusal holds at once, even where its row can't be written; a grant holds when its row is durable.
+
+        Args:
+            visit: the request as the gate saw it.
+            answer: the button.
+            ticked: categories ticked, for ``save``.
+            method: where it was given.
+            locale: language in which it was asked.
+            is_scripted: a script sent it.
+            host: of the request, for deleting cookies.
+            address: of the client, for counting grants; kept in memory for a minute.
+            id_path: path of the id cookie.
+
+        Raises:
+            NotDurable: a grant could not be recorded, or consentkit has not started.
+            TooMany: a grant too many from one address.
+        """
+        optional = frozenset(self._registry.categories)
+        granted = {"accept": optional, "reject": frozenset(), "save": ticked & optional}[answer]
+        keys = self._keys()
+        if keys is None:
+            raise NotDurable("consentkit has not started, so no choice can be signed")
+        consent = Consent(granted, optional - granted, self._registry.categories)
+        lost = [name for name, allowed in visit.consent.categories.items() if allowed and name not in granted]
+        fields = self._expire(visit, consent, host)
+        is_known = visit.choice is not None and visit.consent.decided
+        if is_known and visit.consent.categories == consent.categories:
+            return Result(consent, tuple(fields), is_withdrawal=False)
+        if granted:
+            self._count_grant(address)
+        consent_id = self._consent_id(visit, granted)
+        decision = Decision(
+            consent_id=consent_id,
+            granted=self._listed(granted),
+            denied=self._listed(optional - granted),
+            method="withdrawal" if lost and not granted else method,
+            revision=keys.policy.revision,
+            locale=locale,
+            script=int(is_scripted),
+        )
+        if optional:  # where nothing is asked, "OK" hides a notice and decides nothing
+            await self._make_durable(decision)
+        choice = Choice(granted, optional - granted, keys.policy.revision, int(time.time()))
+        fields.insert(0, self._choice_cookie(keys.signer.write(choice), keys.policy.lifetime_s, visit))
+        fields += self._id_cookie(consent_id if granted else "", keys.policy.lifetime_s, visit, id_path)
+        return Result(consent, tuple(fields), is_withdrawal=bool(lost))
+
+    async def _make_durable(self, decision: Decision) -> None:
+        try:
+            await anyio.to_thread.run_sync(self._record, decision)
+        except ConsentKitError as exc:
+            if decision.granted:
+                raise NotDurable("the choice could not be recorded; nothing was changed") from exc
+            self.owed += 1
+            logger.error("a refusal holds but its record is owed: %s", exc)
+
+    def _listed(self, categories: frozenset[str]) -> str:
+        return ",".join(name for name in self._registry.categories if name in categories)
+
+    def _consent_id(self, visit: Visit, granted: frozenset[str]) -> str:
+        """Return the visitor's id: a new one for a first grant, none for who never granted anything."""
+        known = visit.consent_id.decode() if _ID_FORM.fullmatch(visit.consent_id) else ""
+        if granted and not known:
+            return secrets.token_urlsafe(_ID_BYTES)
+        return known
+
+    def _expire(self, visit: Visit, consent: Consent, host: str) -> list[bytes]:
+        refused = [
+            name
+            for name in visit.sent
+            if (declared := self._registry.find(name)) is not None
+            and declared.on_refusal == "drop"
+            and not consent.allows(declared.category)
+        ]
+        return sweep.expirations(refused, self._registry, host=host, is_secure=visit.is_secure)
+
+    def _choice_cookie(self, text: str, max_age_s: int, visit: Visit) -> bytes:
+        # Readable by script: pages from a shared cache show or hide the banner by it.
+        name = self._names.choice(is_secure=visit.is_secure)
+        field = f"{name}={text}; Path=/; Max-Age={max_age_s}; SameSite=Lax"
+        if self._cookie_domain:
+            field += f"; Domain={self._cookie_domain}"
+        return (field + ("; Secure" if visit.is_secure else "")).encode()
+
+    def _id_cookie(self, consent_id: str, max_age_s: int, visit: Visit, path: str) -> list[bytes]:
+        if not consent_id and not visit.consent_id:
+            return []
+        lifetime = f"Max-Age={max_age_s}" if consent_id else "Max-Age=0"
+        field = f"{self._names.consent_id}={consent_id}; Path={path}; {lifetime}; HttpOnly; SameSite=Lax"
+        return [(field + ("; Secure" if visit.is_secure else "")).encode()]
+
+    def _count_grant(self, address: str) -> None:
+        now = time.monotonic()
+        recent = [moment for moment in self._grants.pop(address, []) if now - moment < _MINUTE_S]
+        is_too_many = len(recent) >= GRANTS_A_MINUTE
+        self._grants[address] = recent if is_too_many else [*recent, now]
+        while len(self._grants) > _ADDRESSES_WATCHED:
+            self._grants.popitem(last=False)
+        if is_too_many:
+            raise TooMany(f"more than {GRANTS_A_MINUTE} grants a minute from one address")

@@ -1,0 +1,52 @@
+"""The visitor's templates, ready to render.
+
+Owns Jinja's set-up and the names every template may use. What a template is given is its caller's: small frozen
+views, no settings and no requests.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from consentkit.visitor import assets
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from consentkit.visitor.texts import Catalogue
+
+
+class Templates:
+    """Render templates in a visitor's language.
+
+    Args:
+        folders: the site's own folders, asked before ours: a file there of the same name replaces ours.
+    """
+
+    __slots__ = ("_environment",)
+
+    def __init__(self, *, folders: Sequence[Path] = ()) -> None:
+        self._environment = Environment(
+            loader=FileSystemLoader([*folders, assets.find_folder("templates")]),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            cache_size=64,
+        )
+
+    def render(self, name: str, say: Catalogue, **views: object) -> str:
+        """Return ``consentkit/<name>`` rendered.
+
+        Templates see the views, ``language``, and ``_``, ``pgettext`` and ``ngettext`` of the catalogue.
+        """
+        return self._environment.get_template(f"consentkit/{name}").render(
+            views,
+            _=say.gettext,
+            pgettext=say.pgettext,
+            ngettext=say.ngettext,
+            language=say.language,
+        )

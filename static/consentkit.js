@@ -1,0 +1,218 @@
+// @ts-check
+/**
+ * The banner in the browser: sends answers, wakes what was agreed to, says what was saved. State lives in the choice
+ * cookie, which the server alone writes, and in the document, looked up anew as navigation by script replaces it.
+ */
+
+/** @typedef {Record<string, boolean>} Categories */
+/** @typedef {{decided: boolean, categories: Categories, revision?: string | number}} Choice */
+
+/**
+ * Read the choice out of document.cookie; of several that differ, granted is what all of them grant.
+ * The signature is the server's to check.
+ * @param {string} cookies
+ * @param {string[]} names names the choice may have; the first that occurs counts
+ * @param {string[]} categories optional categories in use
+ * @returns {Choice} revision undefined where there is no choice
+ */
+export function readChoice(cookies, names, categories) {
+  const read = (/** @type {string} */ name) => cookies.split("; ").flatMap((pair) => {
+    const [, key, marks, revision] = /^([^=]+)=v1\.((?:[psm][01])*)\.(\d+)\.\d+\.[\w-]+$/.exec(pair) ?? [];
+    return key === name ? [{ marks, revision }] : [];
+  });
+  const found = names.map(read).find((choices) => choices.length) ?? [];
+  const all = (/** @type {string} */ mark) => found.length > 0 && found.every(({ marks }) => marks.includes(mark));
+  return {
+    decided: all("") && categories.every((category) => all(category[0])),
+    categories: Object.fromEntries(categories.map((category) => [category, all(`${category[0]}1`)])),
+    revision: found[0]?.revision,
+  };
+}
+
+/**
+ * List the categories that are granted, but for those granted elsewhere too.
+ * @param {Categories} categories
+ * @param {Categories} [elsewhere]
+ */
+export function granted(categories, elsewhere = {}) {
+  return Object.keys(categories).filter((category) => categories[category] && !elsewhere[category]);
+}
+
+/**
+ * Put a template's content into the page. Scripts run one after the other, as the parser would have run them.
+ * @param {HTMLTemplateElement} template a placeholder around it goes with it
+ */
+export async function wake(template) {
+  const content = document.importNode(template.content, true);
+  const scripts = [...content.querySelectorAll("script")].map((inert) => {
+    const place = document.createComment("");
+    inert.replaceWith(place);
+    return { inert, place };
+  });
+  (template.closest(".ck-embed") ?? template).replaceWith(content);
+  for (const { inert, place } of scripts) {
+    const script = document.createElement("script");
+    for (const { name, value } of inert.attributes) script.setAttribute(name, value);
+    script.nonce = inert.nonce || document.querySelector("script")?.nonce || "";
+    script.async = inert.hasAttribute("async");
+    script.text = inert.text;
+    // Data blocks and "nomodule" scripts never load; waiting for one would stop the rest.
+    const waits = script.src && !script.async && !script.noModule && /^$|javascript|^module$/.test(script.type);
+    const loaded = waits && new Promise((done) => { script.onload = script.onerror = done; });
+    place.replaceWith(script);
+    await loaded;
+  }
+}
+
+/** Take over the banner; does nothing in a page without one. */
+export function start() {
+  const find = (/** @type {string} */ selector) => /** @type {any} */ (document.querySelector(selector));
+  if (!find("#consentkit")) return;
+  const { mount, cookie, revision, categories } = find("#consentkit").dataset;
+  const { globalPrivacyControl: signal } = /** @type {any} */ (navigator);
+  const headers = { Accept: "application/json" };
+  const read = (text = document.cookie) => readChoice(text, cookie.split(" "), categories.match(/\S+/g) ?? []);
+  const nothing = () => ({ ...read(""), decided: true });
+
+  /** @type {Choice} */
+  let choice = read("");
+  let isEdited = false;
+  let isPlain = false;
+  let awake = Promise.resolve();
+
+  /** The server decides where the cookie does not tell: an older policy, a grant under a privacy signal. */
+  async function current() {
+    const own = read();
+    if (!own.revision || (own.revision === revision && !(signal && granted(own.categories).length))) return own;
+    const answer = await fetch(`${mount}/choice`, { headers }).catch(() => null);
+    return answer?.ok ? answer.json() : nothing();
+  }
+
+  const isSettings = (/** @type {any} */ element) => element.matches("[data-consentkit-settings]")
+    || (element.host === location.host && element.pathname === `${mount}/settings`);
+
+  function show() {
+    const [root, banner, back] = ["#consentkit", ".ck-banner", ".ck-way"].map(find);
+    if (!root) return;
+    const { state } = root.dataset;
+    const asks = !choice.decided && state !== "answered" && !(signal && state === "shared");
+    banner.hidden = !asks;
+    root.hidden = !asks && !find(".ck-dialog")?.open;
+    document.documentElement.classList.remove("ck-ask");
+    document.documentElement.style.setProperty("--ck-room", `${banner.offsetHeight + 32}px`);
+    if (!back) return;
+    const links = [...document.querySelectorAll("[data-consentkit-settings], a[href]")];
+    back.hidden = asks || links.some((link) => !link.closest(".ck") && isSettings(link));
+  }
+
+  function settle(/** @type {any} */ next, isFirst = false) {
+    const before = choice.categories;
+    const isLost = granted(before, next.categories).length > 0;
+    choice = next;
+    show();
+    const saved = find(".ck-saved");
+    if (saved && (next.message || isLost)) {
+      saved.classList.add("ck-on");
+      saved.querySelector(".ck-status").textContent = next.message ?? "";
+      saved.querySelector("a").hidden = isLost;
+      saved.querySelector("button").hidden = !isLost;
+      // It lies over the page, and the way back stays.
+      if (!isLost) setTimeout(() => saved.matches(":hover, :focus-within") || saved.classList.remove("ck-on"), 10_000);
+    }
+    if (!isFirst && (isLost || granted(next.categories, before).length)) {
+      document.dispatchEvent(new CustomEvent("consentkit:change", { detail: { categories: { ...next.categories } } }));
+    }
+    if (isLost && !isEdited) location.reload();
+    else awake = awake.then(wakeGranted);
+  }
+
+  async function wakeGranted() {
+    const selector = granted(choice.categories).map((category) => `template[data-consent="${category}"]`).join();
+    const template = selector && find(selector);
+    if (!template) return;
+    await wake(template);
+    await wakeGranted(); // looked up anew: it may have held another, and a withdrawal stops the rest
+  }
+
+  async function send(/** @type {URLSearchParams} */ body) {
+    const response = await fetch(`${mount}/choice`, { method: "POST", body, headers });
+    if (!response.ok) throw new Error(`The choice was answered with status ${response.status}`);
+    const answer = await response.json();
+    find(".ck-dialog")?.close();
+    // Only a refusal under a privacy signal needs no cookie.
+    const isKept = read().revision || (signal && !granted(answer.categories).length);
+    settle(isKept ? answer : { ...nothing(), message: find(".ck-saved template")?.content.textContent });
+  }
+
+  async function decide(/** @type {string} */ decision, /** @type {Categories} */ wanted = {}) {
+    const grants = decision === "accept" || granted(wanted, choice.categories).length;
+    if (grants && !navigator.userActivation?.isActive) throw new Error("Consent takes a visitor's own action");
+    const body = new URLSearchParams({ decision, via: "api", lang: find("#consentkit").lang });
+    for (const category of granted({ ...choice.categories, ...wanted })) body.set(category, "on");
+    await send(body);
+  }
+
+  function open() {
+    const dialog = find(".ck-dialog");
+    if (!dialog || dialog.open) return;
+    for (const box of dialog.querySelectorAll("[type=checkbox]")) box.checked = choice.categories[box.name];
+    find("#consentkit").hidden = false;
+    dialog.showModal();
+  }
+
+  document.addEventListener("submit", (event) => {
+    const { target: form, submitter } = /** @type {any} */ (event);
+    if (isPlain || !form.closest(".ck") || new URL(form.action).pathname !== `${mount}/choice`) return;
+    event.preventDefault();
+    const body = new URLSearchParams(/** @type {any} */ (new FormData(form)));
+    if (submitter) body.set(submitter.name, submitter.value);
+    if (body.has("keep")) for (const category of granted(choice.categories)) body.set(category, "on");
+    send(body).catch(() => {
+      isPlain = true;
+      form.requestSubmit(submitter);
+    });
+  });
+
+  document.addEventListener("click", (event) => {
+    const target = /** @type {any} */ (event.target).closest("a[href], button, [data-consentkit-settings]");
+    if (!target || event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    const { action } = target.dataset;
+    if (find(".ck-dialog") && isSettings(target)) {
+      event.preventDefault();
+      open();
+    } else if (action === "close") find(".ck-dialog").close();
+    else if (action === "reload") location.reload();
+    else if (action === "embed-once") wake(target.closest(".ck-embed").querySelector("template"));
+  });
+
+  document.addEventListener("input", (event) => {
+    isEdited ||= !(/** @type {Element} */ (event.target).closest(".ck"));
+  });
+
+  // "close" does not bubble. The button that opened the dialog may be gone with the banner.
+  document.addEventListener("close", () => {
+    show();
+    if (document.activeElement === document.body) find(".ck-back")?.focus();
+  }, true);
+
+  // Another tab may have answered, or this page comes from the back-forward cache.
+  const sync = async () => {
+    const next = await current();
+    if (JSON.stringify([next.decided, next.categories]) !== JSON.stringify([choice.decided, choice.categories])) settle(next);
+  };
+  addEventListener("pageshow", (event) => event.persisted && sync());
+  document.addEventListener("visibilitychange", () => document.hidden || sync());
+  addEventListener("resize", show);
+
+  for (const button of document.querySelectorAll("[data-action=embed-once]")) /** @type {any} */ (button).hidden = false;
+  /** @type {any} */ (window).consentkit = Object.freeze({
+    get: () => ({ decided: choice.decided, categories: { ...choice.categories } }),
+    accept: () => decide("accept"),
+    reject: () => decide("reject"),
+    set: (/** @type {Categories} */ wanted) => decide("save", wanted),
+    open,
+  });
+  current().then((choice) => settle(choice, true));
+}
+
+start();

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from consentkit.consent.registry import Registry
+from consentkit.settings import Settings
+from consentkit.visitor.assets import Assets
+from consentkit.visitor.banner import Banner
+from consentkit.visitor.shell import Shell
+from consentkit.visitor.texts import Texts
+from tests.serving import serving
+
+LANGUAGES = ("lv", "ru", "en", "et", "lt")
+CHROMIUM = "/usr/bin/chromium"
+CHROMIUM_OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+SETTINGS = """
+[site]
+operator = "SIA Piemērs"
+contact = "privacy@example.com"
+
+[requestlog]
+trusted_proxies = ["127.0.0.1/32"]
+
+[[consent.cookies]]
+name = "theme"
+category = "preferences"
+purpose = { lv = "Atceras gaišo vai tumšo izskatu", en = "Remembers light or dark" }
+lifetime_days = 365
+
+[[consent.cookies]]
+name = "visits_*"
+category = "statistics"
+purpose = "Counts visits"
+lifetime_days = 90
+
+[[consent.services]]
+id = "video"
+name = "Example Video"
+provider = "Example Video Limited"
+category = "marketing"
+purpose = "Plays videos"
+hosts = ["video.example.net"]
+country = "IE"
+"""
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    path = tmp_path_factory.mktemp("visitor") / "consentkit.toml"
+    path.write_text(SETTINGS, "utf-8")
+    return Settings.load(path, {})
+
+
+@pytest.fixture(scope="session")
+def registry(settings: Settings) -> Registry:
+    return Registry.build(settings)
+
+
+@pytest.fixture(scope="session")
+def texts() -> Texts:
+    return Texts(LANGUAGES)
+
+
+@pytest.fixture(scope="session")
+def assets() -> Assets:
+    return Assets.load()
+
+
+@pytest.fixture
+def banner(settings: Settings, registry: Registry, texts: Texts, assets: Assets) -> Banner:
+    return Banner(settings, registry, texts, assets, mount="/consentkit")
+
+
+@pytest.fixture(scope="session")
+def shell(settings: Settings, texts: Texts, assets: Assets) -> Shell:
+    return Shell(settings, texts, assets, mount="/consentkit")
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of `tests.visitor.site` under a real server."""
+    folder = tmp_path_factory.mktemp("site")
+    config = folder / "consentkit.toml"
+    config.write_text(SETTINGS, "utf-8")
+    with serving("tests.visitor.site:app", folder, config=config) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"install Debian's chromium: {CHROMIUM} is missing")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
+        yield browser
+        browser.close()
+
+
+OpenPage = Callable[..., Page]
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def open_page(chromium: Browser, site: str) -> Iterator[OpenPage]:
+    """Open a path of the site in a fresh profile; fails the test on any script error or policy violation.
+
+    Each has an address of its own, since an address may grant only so often a minute.
+    """
+    contexts: list[BrowserContext] = []
+    faults: list[str] = []
+
+    def open_one(path: str, *, width: int = 1280, height: int = 800, **options: object) -> Page:
+        context = chromium.new_context(
+            base_url=site,
+            viewport={"width": width, "height": height},
+            extra_http_headers={"X-Forwarded-For": f"2001:db8::{next(_numbers):x}"},
+            **options,  # type: ignore[arg-type]
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda message: faults.append(message.text) if "Policy" in message.text else None)
+        page.goto(path)
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert not faults
