@@ -1,0 +1,107 @@
+"""What the settings mean, in words: facts, the cookies declared, and warnings.
+
+Owns the sentences of ``consentkit check``. What is wrong, and not only unwise, is refused by the settings.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from consentkit.consent.registry import Registry
+    from consentkit.settings import RequestLog, Settings
+
+# CNIL deliberation 2020-091: a tracker lives at most 13 months, which are 396 or 397 days at the most.
+MAX_TRACKER_DAYS = 397
+
+
+class Fact(NamedTuple):
+    """Say one thing about one setting."""
+
+    name: str
+    value: str
+
+
+class Report(NamedTuple):
+    """Hold what ``check`` prints."""
+
+    facts: list[Fact]
+    cookies: list[dict[str, str]]
+    warnings: list[Fact]
+
+
+def explain(settings: Settings, registry: Registry, *, has_secret: bool) -> Report:
+    """Return what the settings mean.
+
+    Args:
+        settings: the settings in force.
+        registry: what they declare, the catalogue's part included.
+        has_secret: whether the environment gives a secret.
+    """
+    site, storage = settings.site, settings.storage
+    facts = [
+        Fact("operator", site.operator or "(not named)"),
+        Fact("contact", site.contact or "(none)"),
+        Fact("languages", ", ".join(site.languages)),
+        Fact("mount", site.mount),
+        Fact("data", str(storage.directory)),
+        Fact("keys", str(storage.keys)),
+        Fact("requests", retention_sentence(settings.requestlog)),
+        Fact("asks for", ", ".join(registry.categories) or "nothing: only necessary cookies are declared"),
+    ]
+    cookies = [
+        {"name": cookie.name, "category": cookie.category, "lifetime": _lifetime(cookie.lifetime_days)}
+        for cookie in registry.cookies
+    ]
+    return Report(facts, cookies, list(_warnings(settings, registry, has_secret=has_secret)))
+
+
+def retention_sentence(log: RequestLog) -> str:
+    """Return in a sentence how long requests are kept and what becomes of addresses."""
+    cut = {
+        None: "addresses stay whole until then",
+        0: "addresses are stored as /24 and /48 only",
+    }.get(
+        log.truncate_ip_after_days,
+        f"addresses are cut to /24 and /48 after {_days(log.truncate_ip_after_days)}",
+    )
+    step = "day" if log.rotate == "day" else "hour"
+    return f"kept for {_days(log.retention_days)}, then each {step}'s key is destroyed; {cut}"
+
+
+def _warnings(settings: Settings, registry: Registry, *, has_secret: bool) -> Iterator[Fact]:
+    site, log = settings.site, settings.requestlog
+    if not has_secret:
+        yield Fact("CONSENTKIT_SECRET", "is not set: one is made beside the keys, which is for development alone")
+    if not site.operator:
+        yield Fact("site.operator", "is empty: visitors must be told who asks (GDPR art. 13(1)(a))")
+    if not site.contact:
+        yield Fact("site.contact", "is empty: visitors must be told where to ask about their data")
+    if not log.trusted_proxies:
+        yield Fact(
+            "requestlog.trusted_proxies",
+            "is empty: behind a proxy every record would hold the proxy's address",
+        )
+    if log.truncate_ip_after_days is None:
+        yield Fact("requestlog.truncate_ip_after_days", "is not set: addresses are never cut")
+    if settings.storage.keys.parent == settings.storage.directory.parent:
+        yield Fact(
+            "storage.keys", "lies beside the data: in production put it on another volume, out of its backup"
+        )
+    for cookie in registry.cookies:
+        if cookie.category != "necessary" and (cookie.lifetime_days or 0) > MAX_TRACKER_DAYS:
+            yield Fact(
+                cookie.name, f"lives {_days(cookie.lifetime_days)}: more than the 13 months regulators accept"
+            )
+        if missing := [tag for tag in site.languages if tag not in cookie.purpose]:
+            yield Fact(cookie.name, f"has no purpose in {', '.join(missing)}: visitors are shown another language")
+
+
+def _lifetime(days: int | None) -> str:
+    return "until the browser closes" if days is None else _days(days)
+
+
+def _days(days: int | None) -> str:
+    return "1 day" if days == 1 else f"{days} days"
