@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 SITE = """
 [site]
@@ -37,6 +39,15 @@ lifetime_days = 30
 """
 
 Rows = list[dict[str, Any]]
+
+# Without the flags Chromium asks its maker's hosts at every start.
+CHROMIUM_OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 # Machines that run tests are busy: how long an example takes says nothing of the code.
 hypothesis.settings.register_profile("consentkit", deadline=None)
@@ -79,6 +90,18 @@ def search(consentkit: Callable[..., subprocess.CompletedProcess[str]]) -> Calla
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     return run
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A real Chromium, Debian's."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("needs Chromium: apt-get install chromium")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_OPTIONS)
+        yield running
+        running.close()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -19,6 +19,7 @@ from consentkit.consent.gate import VISIT, Visit, host_of
 from consentkit.visitor import origin, wording
 from consentkit.visitor.assets import Assets
 from consentkit.visitor.banner import Banner, State
+from consentkit.visitor.cookies_page import CookiesPage
 from consentkit.visitor.desk import Answer, ChoiceDesk, NotDurable, Result, TooMany
 from consentkit.visitor.embed import Embeds
 from consentkit.visitor.error_page import ErrorPage
@@ -104,6 +105,7 @@ class Visitor:
         )
         shell = Shell(settings, self._texts, self._assets, mount=self._mount, templates=templates)
         self._settings_page = SettingsPage(shell, registry, operator=settings.site.operator)
+        self._cookies_page = CookiesPage(shell, registry, operator=settings.site.operator)
         self._error_page = ErrorPage(shell)
         self._shared_roots = {""}
         self._embeds = Embeds(registry, self._texts, mount=self._mount, templates=templates)
@@ -285,9 +287,12 @@ class Visitor:
         return HTMLResponse(page, headers={**_PAGE_HEADERS, "Vary": "Cookie, Accept-Language, Sec-GPC"})
 
     async def _get_cookies(self, request: Request) -> Response:
-        """Lead to the settings, which describe every declared cookie."""
-        query = f"?{request.url.query}" if request.url.query else ""
-        return _see_other(f"{request.scope['root_path']}/settings{query}")
+        page = self._cookies_page.render_cookies(
+            self._language(request.scope, None),
+            next_url=origin.next_path(request, request.query_params.get("next", "")),
+            root_path=self._outer_root(request),
+        )
+        return HTMLResponse(page, headers={**_PAGE_HEADERS, "Vary": "Accept-Language"})
 
     async def _post_remove(self, request: Request) -> Response:
         try:

@@ -2,10 +2,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from consentkit.consent.registry import Registry
 from consentkit.settings import Settings
@@ -16,14 +15,6 @@ from consentkit.visitor.texts import Texts
 from tests.serving import serving
 
 LANGUAGES = ("lv", "ru", "en", "et", "lt")
-CHROMIUM = "/usr/bin/chromium"
-CHROMIUM_OPTIONS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 SETTINGS = """
 [site]
@@ -98,22 +89,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield server.url
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    if not Path(CHROMIUM).exists():
-        pytest.skip(f"install Debian's chromium: {CHROMIUM} is missing")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
-        yield browser
-        browser.close()
-
-
 OpenPage = Callable[..., Page]
 _numbers = itertools.count(1)
 
 
 @pytest.fixture
-def open_page(chromium: Browser, site: str) -> Iterator[OpenPage]:
+def open_page(browser: Browser, site: str) -> Iterator[OpenPage]:
     """Open a path of the site in a fresh profile; fails the test on any script error or policy violation.
 
     Each has an address of its own, since an address may grant only so often a minute.
@@ -122,7 +103,7 @@ def open_page(chromium: Browser, site: str) -> Iterator[OpenPage]:
     faults: list[str] = []
 
     def open_one(path: str, *, width: int = 1280, height: int = 800, **options: object) -> Page:
-        context = chromium.new_context(
+        context = browser.new_context(
             base_url=site,
             viewport={"width": width, "height": height},
             extra_http_headers={"X-Forwarded-For": f"2001:db8::{next(_numbers):x}"},

@@ -264,6 +264,26 @@ def test_the_settings_show_what_this_browser_sent_and_remove_it(settings: Settin
     assert cookies_of(other) == {}
 
 
+@pytest.mark.parametrize("language", ["lv", "ru", "en", "et", "lt"])
+def test_the_cookie_policy_describes_every_declared_cookie(settings: Settings, language: str) -> None:
+    async def story(client: httpx.AsyncClient) -> str:
+        return (await client.get(f"/consentkit/cookies?lang={language}")).text
+
+    html = visiting(settings, story)
+    assert f'<html lang="{language}">' in html
+    names = ("theme", "visits", "consentkit", "consentkit_id", "session")
+    assert [name for name in names if f"<code>{name}</code>" not in html] == []
+
+
+def test_a_path_that_is_not_ours_is_not_found_in_the_visitors_words(settings: Settings) -> None:
+    async def story(client: httpx.AsyncClient) -> httpx.Response:
+        return await client.get("/consentkit/nothing", headers={"accept-language": "en"})
+
+    response = visiting(settings, story)
+    assert response.status_code == 404
+    assert "There is nothing at this address." in response.text
+
+
 def test_a_static_file_is_immutable_and_an_unknown_one_is_not_found(settings: Settings) -> None:
     async def story(client: httpx.AsyncClient) -> tuple[httpx.Response, httpx.Response, httpx.Response]:
         html = (await client.get("/", headers={"accept": "text/html"})).text

@@ -236,8 +236,8 @@ def test_a_page_without_one_gets_the_way_back(open_page: OpenPage) -> None:
     assert link.is_visible()
 
 
-def test_without_script_the_page_looks_and_works_the_same(chromium: Browser, site: str) -> None:
-    context = chromium.new_context(base_url=site, java_script_enabled=False)
+def test_without_script_the_page_looks_and_works_the_same(browser: Browser, site: str) -> None:
+    context = browser.new_context(base_url=site, java_script_enabled=False)
     page = context.new_page()
     page.goto("/?lang=lv&a=b")
     page.click("[data-action=settings]")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.visitor.conftest import CHROMIUM, CHROMIUM_OPTIONS
+from tests.conftest import CHROMIUM_OPTIONS
 
 pytestmark = pytest.mark.browser
 
@@ -252,12 +253,12 @@ def test_another_tabs_answer_is_taken_over(open_page: OpenPage) -> None:
     expect(page.locator("#woken")).to_be_visible()
 
 
-def test_a_browser_that_keeps_no_cookies_is_told_so(chromium: Browser, site: str, tmp_path: Path) -> None:
+def test_a_browser_that_keeps_no_cookies_is_told_so(browser: Browser, site: str, tmp_path: Path) -> None:
     preferences = tmp_path / "Default" / "Preferences"
     preferences.parent.mkdir()
     preferences.write_text('{"profile": {"default_content_setting_values": {"cookies": 2}}}')
-    context = chromium.browser_type.launch_persistent_context(
-        tmp_path, executable_path=CHROMIUM, args=CHROMIUM_OPTIONS
+    context = browser.browser_type.launch_persistent_context(
+        tmp_path, executable_path=shutil.which("chromium"), args=CHROMIUM_OPTIONS
     )
     page = context.new_page()
     page.goto(f"{site}/scripts")
