@@ -43,8 +43,14 @@ def test_a_wheel_holds_all_that_is_needed_and_nothing_else(tmp_path: Path) -> No
     }
     assert wanted - names == set()
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"consentkit"}
-    run = [sys.executable, "-c", SMOKE]
-    environment = {"PYTHONPATH": str(tmp_path / "installed"), "PATH": ""}
-    smoke = subprocess.run(run, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    smoke = subprocess.run(
+        [sys.executable, "-c", SMOKE],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path / "installed"), "PATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert smoke.returncode == 0, smoke.stderr
     assert smoke.stdout.strip() == str(tmp_path / "installed" / "consentkit")
