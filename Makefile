@@ -1,5 +1,5 @@
 # Everything here makes .venv first and puts into it what it needs: `make test` works in a fresh checkout.
-# On Debian it also installs python3-venv and chromium where they are missing, and says so.
+# On Debian it also installs python3-venv, and what the tests need, where it is missing, and says so.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -48,10 +48,18 @@ install: .venv/.installed  ## Make .venv with all that development needs
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[server]' --group dev
 	@touch $@
 
-# Without a browser its tests say what to install; where CONSENTKIT_REQUIRE_ALL is set they fail.
-.PHONY: chromium
-chromium:
-	@$(APT); command -v chromium >/dev/null || apt chromium || echo "== No chromium: browser tests can't run" >&2
+# What the tests use beside Python: the browser, letters for it to draw, and what its driver is linked against.
+# Where one is missing the tests that need it say so; where CONSENTKIT_REQUIRE_ALL is set they fail.
+PACKAGES := chromium fonts-dejavu-core libatomic1
+
+.PHONY: packages
+packages:
+	@$(APT); missing=(); \
+	if command -v dpkg-query >/dev/null; then for package in $(PACKAGES); do \
+		[[ "$$(dpkg-query --show --showformat='$${db:Status-Status}' "$$package" 2>/dev/null)" == installed ]] \
+			|| missing+=("$$package"); \
+	done; fi; \
+	if (( $${#missing[@]} )); then apt "$${missing[@]}" || echo "== Not installed: $${missing[*]}" >&2; fi
 
 .PHONY: demo
 demo: .venv/.installed  ## Run the example site on http://127.0.0.1:8000
@@ -61,7 +69,7 @@ demo: .venv/.installed  ## Run the example site on http://127.0.0.1:8000
 	@exec $(BIN)/uvicorn example_app.main:app --port $(PORT) --no-access-log --no-proxy-headers --workers 2
 
 .PHONY: test
-test: .venv/.installed chromium  ## Run the tests: unit, servers, browser
+test: .venv/.installed packages  ## Run the tests: unit, servers, browser
 	@failed=(); \
 	run() { echo; echo "== $$1"; $(BIN)/python -m pytest -m "$$2" || failed+=("$$1"); }; \
 	run "Unit tests" "not server and not browser and not soak"; \
@@ -70,7 +78,7 @@ test: .venv/.installed chromium  ## Run the tests: unit, servers, browser
 	if (( $${#failed[@]} )); then echo; printf '== Failed: %s\n' "$${failed[@]}"; exit 1; fi
 
 .PHONY: soak
-soak: .venv/.installed chromium  ## Run the tests that take longer than a minute
+soak: .venv/.installed packages  ## Run the tests that take longer than a minute
 	@$(BIN)/python -m pytest -m soak
 
 .PHONY: check

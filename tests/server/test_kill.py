@@ -7,7 +7,6 @@ import collections
 import contextlib
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from functools import partial
@@ -70,12 +69,15 @@ async def kill_while_loaded(load: Load, *, kills: int, each_s: float, victims: C
 
 def processes_below(server: Server, mark: str) -> set[int]:
     """Return the processes below a server whose command line holds a mark."""
-    found = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
     parents: dict[int, int] = {}
     names: dict[int, str] = {}
-    for line in found.splitlines()[1:]:
-        pid, ppid, arguments = line.split(None, 2)
-        parents[int(pid)], names[int(pid)] = int(ppid), arguments
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ended while we looked
+            # The name in brackets may hold anything; after it come the state and the parent (proc(5)).
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            names[int(folder.name)] = (
+                (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+            )
 
     def is_below(pid: int) -> bool:
         while pid in parents:
