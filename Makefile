@@ -50,7 +50,7 @@ install: .venv/.installed  ## Make .venv with all that development needs
 
 # What the tests use beside Python: the browser, letters for it to draw, and what its driver is linked against.
 # Where one is missing the tests that need it say so; where CONSENTKIT_REQUIRE_ALL is set they fail.
-PACKAGES := chromium fonts-dejavu-core libatomic1
+PACKAGES := chromium fonts-dejavu-core goaccess libatomic1
 
 .PHONY: packages
 packages:
@@ -61,6 +61,14 @@ packages:
 	done; fi; \
 	if (( $${#missing[@]} )); then apt "$${missing[@]}" || echo "== Not installed: $${missing[*]}" >&2; fi
 
+# Unpacked beside the environment: installed it would start a service that guards the machine's doors.
+.venv/fail2ban: .venv/.installed | packages
+	@if command -v apt-get >/dev/null && ! command -v fail2ban-regex >/dev/null; then \
+		echo "== Unpacking fail2ban into .venv"; \
+		cd .venv && apt-get download fail2ban 2>/dev/null && dpkg -x fail2ban_*.deb fail2ban; \
+	fi || echo "== Not unpacked: fail2ban" >&2
+	@mkdir -p $@
+
 .PHONY: demo
 demo: .venv/.installed  ## Run the example site on http://127.0.0.1:8000
 	@echo "== http://127.0.0.1:$(PORT)  (Ctrl-C ends it)"
@@ -69,7 +77,7 @@ demo: .venv/.installed  ## Run the example site on http://127.0.0.1:8000
 	@exec $(BIN)/uvicorn example_app.main:app --port $(PORT) --no-access-log --no-proxy-headers --workers 2
 
 .PHONY: test
-test: .venv/.installed packages  ## Run the tests: unit, servers, browser
+test: .venv/.installed packages .venv/fail2ban  ## Run the tests: unit, servers, browser
 	@failed=(); \
 	run() { echo; echo "== $$1"; $(BIN)/python -m pytest -m "$$2" || failed+=("$$1"); }; \
 	run "Unit tests" "not server and not browser and not soak"; \

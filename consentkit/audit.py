@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from consentkit.control import Control, audit
 from consentkit.errors import ConsentKitError
@@ -48,6 +48,9 @@ class Actor(msgspec.Struct, frozen=True):
 
     name: str
     origin: str
+
+
+SYSTEM: Final = Actor("consentkit", "system")
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -104,25 +107,53 @@ def record(
         StorageError: the entry can't be made durable; then nothing may be shown.
     """
     with control.transaction() as connection:
-        previous = connection.execute(
-            select(audit.c.number, audit.c.hash).order_by(audit.c.number.desc()).limit(1)
-        ).one_or_none()
-        entry = AuditEntry(
-            number=previous.number + 1 if previous else 1,
-            time_us=time.time_ns() // 1000,
-            actor=actor.name,
-            origin=actor.origin,
-            action=action,
-            purpose=look.purpose if look else "",
-            case_id=look.case if look else "",
-            reason=look.reason if look else "",
-            detail=msgspec.json.encode(detail or {}, order="sorted").decode(),
-            rows=rows,
-            previous_hash=previous.hash if previous else CHAIN_START,
-        )
-        entry = msgspec.structs.replace(entry, hash=chain_hash(entry))
-        connection.execute(audit.insert().values(msgspec.structs.asdict(entry)))
+        return append(connection, actor, action, look=look, detail=detail, rows=rows)
+
+
+def append(
+    connection: Connection,
+    actor: Actor,
+    action: str,
+    *,
+    look: Look | None = None,
+    detail: Mapping[str, object] | None = None,
+    rows: int = 0,
+) -> AuditEntry:
+    """Write one entry as part of a transaction, so that a change and its entry are durable together.
+
+    Takes what `record` takes, and a connection of `Control.transaction`.
+    """
+    previous = connection.execute(
+        select(audit.c.number, audit.c.hash).order_by(audit.c.number.desc()).limit(1)
+    ).one_or_none()
+    entry = AuditEntry(
+        number=previous.number + 1 if previous else 1,
+        time_us=time.time_ns() // 1000,
+        actor=actor.name,
+        origin=actor.origin,
+        action=action,
+        purpose=look.purpose if look else "",
+        case_id=look.case if look else "",
+        reason=look.reason if look else "",
+        detail=msgspec.json.encode(detail or {}, order="sorted").decode(),
+        rows=rows,
+        previous_hash=previous.hash if previous else CHAIN_START,
+    )
+    entry = msgspec.structs.replace(entry, hash=chain_hash(entry))
+    connection.execute(audit.insert().values(msgspec.structs.asdict(entry)))
     return entry
+
+
+def newest_first(connection: Connection, action: str) -> Iterator[AuditEntry]:
+    """Yield the entries of one action, newest first. The chain is not checked: that is `entries`' job."""
+    of_action = select(audit).where(audit.c.action == action).order_by(audit.c.number.desc())
+    for row in connection.execute(of_action):
+        yield AuditEntry(**row._asdict())
+
+
+def last_number(connection: Connection) -> int:
+    """Return the number of the newest entry; 0 = there is none."""
+    return int(connection.execute(select(func.coalesce(func.max(audit.c.number), 0))).scalar_one())
 
 
 def entries(connection: Connection) -> Iterator[AuditEntry]:

@@ -92,6 +92,27 @@ period = Table(
     Column("state", String(16), nullable=False),
     Column("since_us", Integer, nullable=False, index=True),
     Column("until_us", Integer, nullable=False),
+    # What the seal found; nothing until then.
+    Column("rows", Integer),
+    Column("bytes", Integer),
+    Column("oldest_us", Integer),
+    Column("file_hash", String(64), nullable=False),
+    Column("is_truncated", Integer, nullable=False),
+    # A rewritten generation that is still to be destroyed.
+    Column("old_generation", Integer),
+    Column("early", Text, nullable=False),
+    Column("late_dropped", Integer, nullable=False),
+    Column("destroyed_us", Integer),
+)
+
+# One row an hour in which an ingester was at work, in the order of writing: a clock that was set wrong
+# shows as a leap between two rows.
+heartbeat = Table(
+    "heartbeat",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("time_us", Integer, nullable=False),
+    Column("audit_number", Integer, nullable=False),
 )
 
 

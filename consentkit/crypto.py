@@ -140,13 +140,24 @@ class Keyring:
         except (InvalidTag, ValueError) as exc:
             raise KeyUnavailable(name, "is damaged, or belongs to another root key; restore it") from exc
 
-    def destroy(self, name: str) -> bool:
+    def destroy(self, name: str, *, is_remembered: bool = False) -> bool:
         """Destroy the key of that name durably; return whether it was there.
 
         The file is overwritten first, which helps on disks that write in place and costs nothing elsewhere.
+
+        Args:
+            name: the key.
+            is_remembered: leave an empty file that tells `was_destroyed`, also after the data directory was
+                restored from before.
+
+        Raises:
+            StorageError: it can't be destroyed.
         """
         path = self._path(name)
         try:
+            if is_remembered:
+                path.parent.mkdir(mode=0o700, exist_ok=True)
+                publish(self._trace(name), b"")
             with path.open("r+b") as file:
                 file.write(b"\0" * path.stat().st_size)
                 file.flush()
@@ -159,12 +170,19 @@ class Keyring:
         sync_directory(path.parent)
         return True
 
+    def was_destroyed(self, name: str) -> bool:
+        """Tell whether the key was destroyed to be remembered as such; it may not be made or used again."""
+        return self._trace(name).exists()
+
     def names(self, group: str) -> list[str]:
         """List the names in one group, as ``worker`` or ``period``, sorted."""
         return sorted(f"{group}/{path.stem}" for path in (self.folder / group).glob("*.key"))
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.key"
+
+    def _trace(self, name: str) -> Path:
+        return self.folder / f"{name}.destroyed"
 
 
 def publish(path: Path, content: bytes) -> bool:

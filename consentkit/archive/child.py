@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
+from consentkit.settings import RequestLog
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -29,11 +31,15 @@ LOCK_NAME: Final = "ingest.lock"
 _ROUND_SECONDS: Final = 1.0
 _FAREWELL_SECONDS: Final = 10.0
 
+_URLS: Final = ("url", "requests_url")
+_DECLARED: Final = ("services", "cookies", "presets")
+
 
 class IngestOrder(msgspec.Struct, frozen=True, kw_only=True):
     """What the ingester is told: places, secrets and the settings it needs.
 
-    It goes over a pipe: an environment or a command line can be read by others.
+    It goes over a pipe: an environment or a command line can be read by others. ``in_force`` holds the
+    settings by dotted name as they enter the audit, no secret among them.
     """
 
     directory: str
@@ -42,6 +48,9 @@ class IngestOrder(msgspec.Struct, frozen=True, kw_only=True):
     rotate: Literal["hour", "day"]
     geo_database: str
     geo_precision: Literal["country", "city"]
+    retention_days: int = RequestLog().retention_days
+    truncate_ip_after_days: int | None = None
+    in_force: dict[str, object] = {}
 
     @classmethod
     def of(cls, settings: Settings, secrets: tuple[str, ...]) -> IngestOrder:
@@ -54,7 +63,26 @@ class IngestOrder(msgspec.Struct, frozen=True, kw_only=True):
             rotate=log.rotate,
             geo_database=str(log.geo_database or ""),
             geo_precision=log.geo_precision,
+            retention_days=log.retention_days,
+            truncate_ip_after_days=log.truncate_ip_after_days,
+            in_force=settings_in_force(settings),
         )
+
+
+def settings_in_force(settings: Settings) -> dict[str, object]:
+    """Return the settings by dotted name, for the audit: plain values alone, of a URL only whether it is set.
+
+    What is declared in ``[consent]`` is left out: the policies are kept whole by the ledger.
+    """
+    found: dict[str, object] = {}
+    for table in ("site", "storage", "requestlog", "consent", "keep"):
+        values = msgspec.to_builtins(getattr(settings, table), enc_hook=str)
+        for name, value in values.items():
+            if table == "storage" and name in _URLS:
+                found[f"{table}.{name}"] = bool(value)
+            elif table != "consent" or name not in _DECLARED:
+                found[f"{table}.{name}"] = value
+    return found
 
 
 class IngestKeeper:

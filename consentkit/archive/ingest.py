@@ -17,16 +17,20 @@ import sys
 import threading
 from collections import defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
+from consentkit.archive.caretaker import Caretaker
 from consentkit.archive.child import IngestOrder
+from consentkit.archive.holdings import Holdings
 from consentkit.archive.period import Catalogue, Period
+from consentkit.archive.periodlock import PeriodLock
 from consentkit.archive.resolve import AgentResolver, PlaceResolver
 from consentkit.archive.spoolreader import Segment, SpoolReader
 from consentkit.archive.store.interface import Batch
 from consentkit.archive.store.periodfile import PeriodFile, Resolvers
+from consentkit.audit import SYSTEM
 from consentkit.control import Control
 from consentkit.crypto import Keyring
 from consentkit.errors import ConsentKitError
@@ -42,6 +46,9 @@ _NICENESS: Final = 10
 
 # Frames applied in one transaction: large enough for the disk, small enough for memory.
 _FRAMES_A_ROUND: Final = 20_000
+
+# How long a seal or a destruction may keep the ingester waiting; past it the spool keeps the records.
+_LOCK_SECONDS: Final = 5.0
 
 # Periods kept open for writing: the present one, and one for what arrives late.
 _OPEN_PERIODS: Final = 2
@@ -63,7 +70,8 @@ class Ingester:
         self._catalogue = catalogue
         self._resolvers = resolvers
         self._reader = SpoolReader(directory, keyring)
-        self._open: dict[str, PeriodFile] = {}
+        self._open: dict[str, _Writing] = {}
+        self._dropped: dict[tuple[Path, str], int] = {}
         self._requests.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def drain(self) -> int:
@@ -84,6 +92,14 @@ class Ingester:
                 self._finish(segment)
         self._reader.remove_ended_workers()
         return added
+
+    def release(self, now_us: int) -> None:
+        """Let go of periods that have ended or are to be destroyed, so that others can seal or destroy them."""
+        self._catalogue.reload()
+        written = {period.name for period in self._catalogue.known if not period.is_gone}
+        for name, writing in list(self._open.items()):
+            if writing.file.period.until_us <= now_us or name not in written:
+                self._open.pop(name).close()
 
     def close(self) -> None:
         """Close the periods' files."""
@@ -108,26 +124,69 @@ class Ingester:
     def _write(
         self, segment: Segment, periods: dict[str, Period], batches: dict[str, list[tuple[int, Entry]]]
     ) -> int:
-        return sum(
-            self._file(periods[name]).apply([Batch(segment.worker, segment.number, entries)])
-            for name, entries in batches.items()
-        )
+        added = 0
+        for name, entries in batches.items():
+            file = self._file(periods[name])
+            if file is None:
+                self._drop(segment, periods[name], entries)
+            else:
+                added += file.apply([Batch(segment.worker, segment.number, entries)])
+        return added
+
+    def _drop(self, segment: Segment, period: Period, entries: list[tuple[int, Entry]]) -> None:
+        """Count what came for a destroyed period, once even where the segment is read again."""
+        counted = self._dropped.get((segment.path, period.name), 0)
+        late = sum(sequence >= counted and isinstance(entry, Record) for sequence, entry in entries)
+        self._catalogue.count_late(period, late)
+        self._dropped[segment.path, period.name] = entries[-1][0] + 1
 
     def _finish(self, segment: Segment) -> None:
         if segment.damaged:
             logger.warning("%d damaged places in segment %s/%d", segment.damaged, segment.worker, segment.number)
         self._reader.remove(segment)
+        self._dropped = {place: count for place, count in self._dropped.items() if place[0] != segment.path}
 
-    def _file(self, period: Period) -> PeriodFile:
-        file = self._open.pop(period.name, None)
-        if file is None:
+    def _file(self, period: Period) -> PeriodFile | None:
+        """Return a period's file, open for writing; None for a period that is destroyed."""
+        if period.is_gone:
+            return None
+        writing = self._open.pop(period.name, None)
+        if writing is None:
             while len(self._open) >= _OPEN_PERIODS:
                 self._open.pop(next(iter(self._open))).close()
-            path = self._requests / period.file_name
-            key = self._keyring.load(period.key_name) if path.exists() else self._keyring.make(period.key_name)
-            file = PeriodFile.open(path, key, period, self._resolvers)
-        self._open[period.name] = file  # the last used stands last
-        return file
+            lock = PeriodLock(self._requests / period.file_name, exclusive=False, wait_seconds=_LOCK_SECONDS)
+            try:
+                # As it is under the lock, not as it was when it was listed.
+                present = self._catalogue.reopen(period, SYSTEM)
+                file = self._open_locked(present) if present.generation == period.generation else None
+            except BaseException:
+                lock.release()
+                raise
+            if file is None:
+                lock.release()
+                return None if present.generation == period.generation else self._file(present)
+            writing = _Writing(file, lock)
+        self._open[period.name] = writing  # the last used stands last
+        return writing.file
+
+    def _open_locked(self, period: Period) -> PeriodFile | None:
+        # A directory restored from before lists a period as live whose key is destroyed.
+        if period.is_gone or self._keyring.was_destroyed(period.key_name):
+            return None
+        path = self._requests / period.file_name
+        key = self._keyring.load(period.key_name) if path.exists() else self._keyring.make(period.key_name)
+        return PeriodFile.open(path, key, period, self._resolvers)
+
+
+class _Writing(NamedTuple):
+    """A period's file that is written, and the lock that keeps it from being sealed or destroyed."""
+
+    file: PeriodFile
+    lock: PeriodLock
+
+    def close(self) -> None:
+        self.file.close()
+        self.lock.release()
 
 
 def run(order: IngestOrder, stop: threading.Event, *, ready: Callable[[], None] | None = None) -> None:
@@ -139,8 +198,17 @@ def run(order: IngestOrder, stop: threading.Event, *, ready: Callable[[], None] 
     directory = Path(order.directory)
     geo_database = Path(order.geo_database) if order.geo_database else None
     places = PlaceResolver(geo_database, order.geo_precision, scratch=directory)
-    catalogue = Catalogue(Control(directory, keyring), order.rotate)
+    control = Control(directory, keyring)
+    catalogue = Catalogue(control, order.rotate)
     ingester = Ingester(directory, keyring, catalogue, Resolvers(AgentResolver(), places))
+    holdings = Holdings(directory, keyring, control)
+    caretaker = Caretaker(
+        holdings,
+        order.retention_days,
+        truncate_after_days=order.truncate_ip_after_days,
+        release=ingester.release,
+    )
+    caretaker.start(order.in_force)
     if ready is not None:
         ready()
     is_refused = False
@@ -158,6 +226,7 @@ def run(order: IngestOrder, stop: threading.Event, *, ready: Callable[[], None] 
                 is_refused = True
             if is_last:
                 return
+            caretaker.round(is_drained=not is_refused)
     finally:
         ingester.close()
 

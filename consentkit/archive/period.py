@@ -11,9 +11,15 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 import msgspec
 from sqlalchemy import select
 
+from consentkit import audit
 from consentkit.control import period as period_table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
+    from consentkit.audit import Actor
     from consentkit.control import Control
 
 Rotation: TypeAlias = Literal["hour", "day"]
@@ -25,6 +31,15 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 # What a clock may say: outside it `datetime` has no name for the day.
 _LAST_US: Final = (datetime(9999, 12, 31, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 
+# What a seal found does not hold of an open period.
+UNSEALED: Final[dict[str, object]] = {
+    "rows": None,
+    "bytes": None,
+    "oldest_us": None,
+    "file_hash": "",
+    "is_truncated": 0,
+}
+
 
 class Period(msgspec.Struct, frozen=True):
     """One period. It begins at `since_us` and ends before `until_us`, microseconds since 1970 UTC.
@@ -33,6 +48,13 @@ class Period(msgspec.Struct, frozen=True):
         name: ``2026-11-23`` or ``2026-11-23T14``.
         generation: counts rewrites; each has a file and a key of its own.
         state: ``open``, ``sealed``, ``destroying`` or ``destroyed``.
+        rows, bytes, oldest_us: what the seal found; None while open.
+        file_hash: SHA-256 of the sealed file.
+        is_truncated: its addresses are cut to networks.
+        old_generation: the generation before, while it is still to be destroyed.
+        early: why it goes, or waits to go, before its day; empty where it does not.
+        late_dropped: records that came after its destruction and were not stored.
+        destroyed_us: when its certificate was written.
     """
 
     name: str
@@ -40,6 +62,20 @@ class Period(msgspec.Struct, frozen=True):
     state: str
     since_us: int
     until_us: int
+    rows: int | None = None
+    bytes: int | None = None
+    oldest_us: int | None = None
+    file_hash: str = ""
+    is_truncated: int = 0
+    old_generation: int | None = None
+    early: str = ""
+    late_dropped: int = 0
+    destroyed_us: int | None = None
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nothing may be read from it or stored in it any more."""
+        return self.state in ("destroying", "destroyed")
 
     @property
     def key_name(self) -> str:
@@ -63,6 +99,27 @@ def new_period(time_us: int, rotation: Rotation) -> Period:
     return Period(start.strftime(_FORMATS[rotation]), 1, "open", since_us, since_us + length_us)
 
 
+def change(connection: Connection, period: Period, from_states: Sequence[str], **values: object) -> bool:
+    """Change a period's entry if its state is still one of `from_states`; return whether it was.
+
+    Args:
+        connection: within a transaction, in which the audit is told as well.
+        period: its name and generation are looked up.
+        from_states: the states in which the change holds.
+        values: columns of the table of periods.
+    """
+    done = connection.execute(
+        period_table.update()
+        .where(
+            period_table.c.name == period.name,
+            period_table.c.generation == period.generation,
+            period_table.c.state.in_(from_states),
+        )
+        .values(values)
+    )
+    return done.rowcount == 1
+
+
 class Catalogue:
     """The periods of an installation, as the control database lists them."""
 
@@ -76,6 +133,33 @@ class Catalogue:
         with self._control.transaction() as connection:
             rows = connection.execute(select(period_table).order_by(period_table.c.since_us.desc())).all()
         return [Period(**row._asdict()) for row in rows]
+
+    @property
+    def known(self) -> Sequence[Period]:
+        """The periods as of the last reload or change, newest first."""
+        return self._known
+
+    def reload(self) -> None:
+        """Learn what other processes did to periods."""
+        self._known = self.list()
+
+    def reopen(self, period: Period, actor: Actor) -> Period:
+        """Return a period as it is now; a sealed one is opened for a late record, which the audit is told.
+
+        The caller holds the period's lock, so that it stays so.
+        """
+        with self._control.transaction() as connection:
+            if change(connection, period, ("sealed",), state="open", **UNSEALED):
+                audit.append(connection, actor, "period.reopened", detail={"period": period.name})
+        self.reload()
+        return next((known for known in self._known if known.name == period.name), period)
+
+    def count_late(self, period: Period, records: int) -> None:
+        """Count records that came for a period after its destruction."""
+        of_period = period_table.c.name == period.name
+        late = {"late_dropped": period_table.c.late_dropped + records}
+        with self._control.transaction() as connection:
+            connection.execute(period_table.update().where(of_period).values(late))
 
     def period_of(self, time_us: int) -> Period:
         """Return the period that holds an instant, entering it in the catalogue if it is new.

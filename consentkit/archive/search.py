@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
+from contextlib import nullcontext
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import sqlcipher3.dbapi2 as sqlcipher
 
 from consentkit.archive.period import Catalogue, Period, new_period
+from consentkit.archive.periodlock import PeriodLock
 from consentkit.archive.resolve import AgentResolver, PlaceResolver
 from consentkit.archive.spoolreader import SpoolReader
 from consentkit.archive.store.interface import Batch, Cursor, Filters, FoundRequest
@@ -80,13 +82,37 @@ class Archive:
             known.setdefault(name, _period_of(batches, self._settings))
         for period in sorted(known.values(), key=lambda period: period.since_us, reverse=True):
             until_us = min(filters.until_us, before.time_us + 1 if before else filters.until_us)
-            if period.since_us < until_us and period.until_us > filters.since_us:
-                yield from self._one_period(period, spooled.get(period.name, []), filters, limit, before)
+            is_asked_for = period.since_us < until_us and period.until_us > filters.since_us
+            if is_asked_for and (present := self._present(period)) is not None:
+                yield from self._one_period(present, spooled.get(period.name, []), filters, limit, before)
+
+    def _present(self, period: Period) -> Period | None:
+        """Return a listed period's present generation; None where it is destroyed.
+
+        A catalogue restored from before a destruction doesn't know of it; the keys folder does.
+        """
+        if not period.is_gone and self._keyring.was_destroyed(period.key_name):
+            period = next((known for known in self._catalogue.list() if known.name == period.name), period)
+        return None if period.is_gone or self._keyring.was_destroyed(period.key_name) else period
 
     def _one_period(
         self, period: Period, batches: list[Batch], filters: Filters, limit: int, before: Cursor | None
     ) -> Iterator[Found]:
+        path = self._requests / period.file_name
+        with PeriodLock(path, exclusive=False) if path.exists() else nullcontext():
+            yield from self._one_locked(period, batches, filters, limit, before)
+
+    def _one_locked(
+        self, period: Period, batches: list[Batch], filters: Filters, limit: int, before: Cursor | None
+    ) -> Iterator[Found]:
         stored = self._open(period)
+        if stored is None:
+            present = self._present(period)
+            if present is None:
+                return
+            if present.generation != period.generation:  # rewritten since the periods were listed
+                yield from self._one_period(present, batches, filters, limit, before)
+                return
         try:
             if stored is not None:
                 stored.execute("BEGIN")  # marks and rows as of one instant
@@ -106,14 +132,14 @@ class Archive:
 
     def _open(self, period: Period) -> sqlcipher.Connection | None:
         path = self._requests / period.file_name
-        if period.state == "destroyed" or not path.exists():
+        if not path.exists():
             return None
         try:
             return open_sqlcipher(path, self._keyring.load(period.key_name), read_only=True)
         except KeyUnavailable:
-            if path.exists():
-                raise
-            return None  # destroyed meanwhile
+            if self._keyring.was_destroyed(period.key_name):
+                return None  # since the periods were listed
+            raise
 
     def _in_memory(self, period: Period, batches: list[Batch]) -> sqlcipher.Connection | None:
         if not any(batch.entries for batch in batches):

@@ -13,6 +13,7 @@ import msgspec
 
 from consentkit import audit
 from consentkit.archive.search import Archive, Found, pages
+from consentkit.cli.export import export
 from consentkit.cli.filters import filter_options, make_filters
 from consentkit.cli.options import config_option, json_option
 from consentkit.cli.session import Session, look_options, make_look
@@ -33,6 +34,9 @@ _encode = msgspec.json.Encoder().encode
 @click.group()
 def log() -> None:
     """Look at the request log. Each look is recorded before anything is shown."""
+
+
+log.add_command(export)
 
 
 @log.command()
@@ -107,7 +111,7 @@ def _fresh(archive: Archive, filters: Filters, since_us: int, seen: dict[str, in
 
 def _record(session: Session, action: str, look: Look, chosen: Mapping[str, object], *, rows: int) -> None:
     """Write the look into the audit; only then may the rows be printed."""
-    filters = {name: value for name, value in chosen.items() if value not in (None, "", (), False)}
+    filters = {name: value for name, value in chosen.items() if value is not None and value not in ("", ())}
     audit.record(session.control, session.actor, action, look=look, detail={"filters": filters}, rows=rows)
 
 

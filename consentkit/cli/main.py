@@ -36,6 +36,7 @@ COMMANDS = {
     "init": Entry("setup", "init", "Write a commented consentkit.toml to begin with."),
     "check": Entry("setup", "check", "Check the settings and say what they mean."),
     "log": Entry("log", "log", "Look at the request log."),
+    "retention": Entry("retention", "retention", "See what is kept until when, and destroy what is due."),
     "ingest": Entry("ingest", "ingest", "Store the log under a supervisor of one's own."),
     "consent": Entry("consent", "consent", "Look at what visitors chose."),
 }

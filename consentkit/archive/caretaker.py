@@ -1,0 +1,146 @@
+"""The ingester's housekeeping: the heartbeat, the seals, retention and the cutting of addresses.
+
+Owns when each is done, and that a failure of one keeps neither the ingester from storing nor the others
+from being done: it is told once, counted, and tried again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from typing import TYPE_CHECKING, Final
+
+from consentkit.archive import inforce
+from consentkit.archive.period import Catalogue
+from consentkit.archive.periodlock import PeriodBusy
+from consentkit.archive.retention import Retention
+from consentkit.archive.sealing import is_ripe, seal
+from consentkit.archive.truncation import truncate_due
+from consentkit.audit import SYSTEM
+from consentkit.errors import ConsentKitError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from consentkit.archive.holdings import Holdings
+
+logger = logging.getLogger("consentkit.ingest")
+
+ROUND_SECONDS: Final = 60.0
+
+# Readers are given their time by trying again each round, not by keeping the spool waiting.
+_WAIT_SECONDS: Final = 0.2
+
+
+class Caretaker:
+    """Keep house beside an ingester, in its thread.
+
+    Args:
+        holdings: the store.
+        retention_days: in force.
+        truncate_after_days: when addresses are cut; None = never, 0 = in the worker already.
+        release: called with the time before anything is sealed or destroyed; the ingester lets go.
+        now_us: the clock, in microseconds since 1970 UTC.
+
+    Attributes:
+        failures: how often something could not be done.
+    """
+
+    def __init__(
+        self,
+        holdings: Holdings,
+        retention_days: int,
+        *,
+        truncate_after_days: int | None = None,
+        release: Callable[[int], None],
+        now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
+    ) -> None:
+        self._holdings = holdings
+        self._retention = Retention(holdings, retention_days, SYSTEM, wait_seconds=_WAIT_SECONDS)
+        self._truncate_after_days = truncate_after_days
+        self._release = release
+        self._now_us = now_us
+        self._next_round = 0.0
+        self._told: dict[str, str] = {}
+        self.failures = 0
+
+    def start(self, in_force: Mapping[str, object]) -> None:
+        """Record the settings in force, and finish and do what retention asks before anything is stored."""
+        self._attempt("the record of settings", lambda: self._record(in_force))
+        self._attempt("the heartbeat", self._beat)
+        self._attempt("retention", self._retain)
+
+    def round(self, *, is_drained: bool) -> None:
+        """Do what is to be done about once a minute.
+
+        Args:
+            is_drained: all of the spool is stored, so that what has ended can be sealed.
+        """
+        if time.monotonic() < self._next_round:
+            return
+        self._next_round = time.monotonic() + ROUND_SECONDS
+        self.do(is_drained=is_drained)
+
+    def do(self, *, is_drained: bool = True) -> None:
+        """Do a round now."""
+        self._attempt("the heartbeat", self._beat)
+        self._attempt("letting go of periods", lambda: self._release(self._now_us()))
+        self._attempt("retention", self._retain)
+        if is_drained:
+            self._attempt("sealing", self._seal)
+            self._attempt("the cutting of addresses", self._truncate)
+
+    def _record(self, in_force: Mapping[str, object]) -> None:
+        inforce.record_start(self._holdings.control, SYSTEM, in_force)
+
+    def _beat(self) -> None:
+        inforce.beat(self._holdings.control, self._now_us())
+
+    def _retain(self) -> None:
+        outcome = self._retention.run(self._now_us())
+        for certificate in outcome.certificates:
+            logger.info("a period was destroyed: entry %d of the audit", certificate.number)
+        if outcome.failures:
+            raise _Unfinished("; ".join(f"{failure.period}: {failure.reason}" for failure in outcome.failures))
+
+    def _truncate(self) -> None:
+        with contextlib.suppress(PeriodBusy):  # readers have their time; it is done in a later round
+            truncate_due(
+                self._holdings, self._truncate_after_days, SYSTEM, self._now_us(), wait_seconds=_WAIT_SECONDS
+            )
+
+    def _seal(self) -> None:
+        faults = []
+        for period in Catalogue(self._holdings.control, "day").known:
+            if is_ripe(period, self._now_us()):
+                try:
+                    seal(self._holdings, period, SYSTEM, wait_seconds=_WAIT_SECONDS)
+                except PeriodBusy:
+                    continue  # somebody reads in it; it is sealed in a later round
+                except ConsentKitError as exc:
+                    faults.append(str(exc))
+        if faults:
+            raise _Unfinished("; ".join(faults))
+
+    def _attempt(self, what: str, do: Callable[[], None]) -> None:
+        try:
+            do()
+        except (ConsentKitError, OSError) as exc:
+            self._tell(what, str(exc))
+        except Exception:
+            # A fault of ours here must not stop the storing of the log.
+            self.failures += 1
+            logger.exception("%s failed; trying again", what)
+        else:
+            self._told.pop(what, None)
+
+    def _tell(self, what: str, fault: str) -> None:
+        self.failures += 1
+        if self._told.get(what) != fault:
+            self._told[what] = fault
+            logger.error("%s is not done, trying again: %s", what, fault)
+
+
+class _Unfinished(ConsentKitError):
+    """Gather the faults of several periods into one."""

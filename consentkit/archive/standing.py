@@ -1,0 +1,112 @@
+"""How retention stands: each period with what it holds, when it goes or went, and whether it is overdue.
+
+Owns the view that the command line, health and the admin area show. It changes nothing, and no row's content
+is read.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import sqlcipher3.dbapi2 as sqlcipher
+
+from consentkit.archive.period import Catalogue
+from consentkit.archive.periodlock import PeriodLock
+from consentkit.archive.retention import Retention
+from consentkit.archive.schedule import due_us
+from consentkit.archive.sealing import measure
+from consentkit.audit import SYSTEM
+from consentkit.control import open_sqlcipher
+from consentkit.errors import ConsentKitError, StorageError
+
+if TYPE_CHECKING:
+    from consentkit.archive.holdings import Holdings
+    from consentkit.archive.period import Period
+
+# The ingester looks each minute; what is still there after so many has been missed.
+OVERDUE_AFTER_US: Final = 15 * 60 * 1_000_000
+
+_WAIT_SECONDS: Final = 2.0
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """One period as it stands. Times are microseconds since 1970 UTC.
+
+    Attributes:
+        period: name.
+        state: ``open``, ``sealed``, ``destroying`` or ``destroyed``.
+        rows, bytes, oldest_us: what it holds, or held when it was sealed; None where that is not known.
+        is_truncated: its addresses are cut to networks.
+        due_us: when it goes.
+        destroyed_us: when it went; None while it is there.
+        waits: why it is to go early and is not yet confirmed; empty where it is not.
+        is_overdue: it should have gone, and nothing holds it.
+        late_dropped: records that came after its destruction.
+        fault: why it can't be read; empty where it can.
+    """
+
+    period: str
+    state: str
+    rows: int | None
+    bytes: int | None
+    oldest_us: int | None
+    is_truncated: bool
+    due_us: int
+    destroyed_us: int | None
+    waits: str
+    is_overdue: bool
+    late_dropped: int
+    fault: str
+
+
+def standings(holdings: Holdings, retention_days: int, now_us: int) -> list[Standing]:
+    """Return all periods, newest first.
+
+    Raises:
+        StorageError: the control database refuses.
+    """
+    plan = Retention(holdings, retention_days, SYSTEM).plan(now_us)
+    waits = {going.period.name: going.early for going in plan if not going.is_begun}
+    begun = {going.period.name for going in plan if going.is_begun}
+    found = []
+    for period in Catalogue(holdings.control, "day").known:
+        measured, fault = _measured(holdings, period)
+        due = due_us(period, retention_days)
+        is_late = due + OVERDUE_AFTER_US <= now_us
+        found.append(
+            Standing(
+                period=period.name,
+                state="destroying" if period.name in begun else period.state,
+                rows=measured.rows,
+                bytes=measured.bytes,
+                oldest_us=measured.oldest_us,
+                is_truncated=bool(period.is_truncated),
+                due_us=due,
+                destroyed_us=period.destroyed_us,
+                waits="" if period.is_gone else waits.get(period.name, ""),
+                is_overdue=period.state != "destroyed" and is_late and not waits.get(period.name),
+                late_dropped=period.late_dropped,
+                fault=fault,
+            )
+        )
+    return found
+
+
+def _measured(holdings: Holdings, period: Period) -> tuple[Period, str]:
+    """Return the period with what it holds: of an open one, as it is now."""
+    file = holdings.file(period)
+    if period.state != "open" or holdings.keyring.was_destroyed(period.key_name) or not file.exists():
+        return period, ""
+    try:
+        with PeriodLock(file, exclusive=False, wait_seconds=_WAIT_SECONDS):
+            connection = open_sqlcipher(file, holdings.keyring.load(period.key_name), read_only=True)
+            try:
+                rows, oldest_us = measure(connection, period)
+            finally:
+                connection.close()
+            return msgspec.structs.replace(period, rows=rows, bytes=file.stat().st_size, oldest_us=oldest_us), ""
+    except ConsentKitError as exc:
+        return period, str(exc)
+    except (sqlcipher.Error, OSError):
+        return period, str(StorageError(period.file_name, "can't be read"))
