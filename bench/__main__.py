@@ -133,14 +133,15 @@ def _print(results: Results) -> None:
         against = "" if figure.baseline is None else f"{_number(figure.baseline)} {figure.against}"
         ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}"
         sign = "≤" if figure.bar_is == "most" else "≥"
-        unit = f" {figure.unit}" if figure.judged == "value" else ""
+        bar = "" if figure.bar is None else f"{sign} {figure.bar:,g}"
+        unit = f" {figure.unit}" if bar and figure.judged == "value" else ""
         table.add_row(
             figure.name,
             f"{_number(figure.value)} {figure.unit}",
             against,
             ratio,
-            f"{sign} {figure.bar:,g}{unit}",
-            "[green]reached[/]" if figure.passed else "[red]missed[/]",
+            f"{bar}{unit}",
+            "" if not bar else "[green]reached[/]" if figure.passed else "[red]missed[/]",
         )
     console.print(table)
     for name, why in results.failed.items():

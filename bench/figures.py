@@ -27,9 +27,9 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
         against: what the baseline is.
         ratio: value / baseline.
         judged: which of the two the bar is for.
-        bar: the figure to reach.
+        bar: the figure to reach; None where none is set and the figure is only told.
         bar_is: the bar is the most, or the least, that passes.
-        passed: whether it is reached.
+        passed: whether it is reached; True where there is none.
     """
 
     name: str
@@ -39,12 +39,14 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     against: str
     ratio: float | None
     judged: Judged
-    bar: float
+    bar: float | None
     bar_is: Literal["most", "least"]
     passed: bool
 
 
-def by_ratio(name: str, value: float, unit: str, *, baseline: float, against: str, at_most: float) -> Figure:
+def by_ratio(
+    name: str, value: float, unit: str, *, baseline: float, against: str, at_most: float | None
+) -> Figure:
     """Judge a value by what it is of a baseline; a baseline that could not be told from zero fails."""
     ratio = value / baseline if baseline > 0 else None
     return Figure(
@@ -57,7 +59,7 @@ def by_ratio(name: str, value: float, unit: str, *, baseline: float, against: st
         judged="ratio",
         bar=at_most,
         bar_is="most",
-        passed=ratio is not None and ratio <= at_most,
+        passed=at_most is None or (ratio is not None and ratio <= at_most),
     )
 
 

@@ -13,17 +13,14 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-import anyio
-import anyio.to_thread
-
-from consentkit.archive.child import IngestKeeper, IngestOrder
 from consentkit.consent.choice import ChoiceSigner
-from consentkit.consent.gate import VISIT, Gate, Keys
+from consentkit.consent.gate import Gate, Keys
 from consentkit.consent.inject import Inject
 from consentkit.consent.names import CookieNames
 from consentkit.consent.policy import Policy, PolicyState, policy_hash, read_copy, write_copy
 from consentkit.consent.registry import Registry, additions
 from consentkit.crypto import Keyring
+from consentkit.entrance import Mount, Site
 from consentkit.errors import ConsentKitError, SettingsError, StorageError
 from consentkit.requestlog.address import TrustedProxies, resolve_forwarding
 from consentkit.requestlog.capture import Capture
@@ -31,15 +28,16 @@ from consentkit.requestlog.redact import Redactor
 from consentkit.requestlog.spool import Spool
 from consentkit.requestlog.truncate import truncate_address
 from consentkit.settings import Settings, read_secrets
-from consentkit.visitor.app import Visitor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    import anyio
     from starlette.requests import Request
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from consentkit.archive.child import IngestKeeper
     from consentkit.consent.decision import Decision
     from consentkit.control import Control
 
@@ -74,6 +72,8 @@ class ConsentKit:
         self.registry = Registry.build(self.settings)
         consent = self.settings.consent
         self._names = CookieNames(consent.cookie, has_prefix=not consent.cookie_domain)
+        from consentkit.visitor.app import Visitor  # noqa: PLC0415 - brings Starlette's routing along
+
         self._visitor = Visitor(
             self.settings,
             self.registry,
@@ -99,7 +99,7 @@ class ConsentKit:
         consent, log = self.settings.consent, self.settings.requestlog
         inject = Inject(app, self._visitor, enabled=consent.inject == "auto")
         gate = Gate(
-            _Mount(self._visitor, inject, self.settings.site.mount),
+            Mount(self._visitor, inject, self.settings.site.mount),
             registry=self.registry,
             keys=lambda: self._keys,
             names=self._names,
@@ -114,7 +114,7 @@ class ConsentKit:
             exclude_paths=log.exclude_paths,
             kept_address=truncate_address if log.truncate_ip_after_days == 0 else str,
         )
-        return _Site(self, capture, app)
+        return Site(self, capture, app)
 
     def template_context(self, request: Request) -> dict[str, object]:
         """Return what templates use: ``consent``, ``consent_banner()`` and the rest.
@@ -130,6 +130,8 @@ class ConsentKit:
             KeyUnavailable: the keys do not open.
             StorageError: the data directory can't be made, or was never written and can't be.
         """
+        import anyio.to_thread  # noqa: PLC0415 - brings asyncio along, which a process without a server has not
+
         if self._starting is None:
             self._starting = anyio.Lock()
         async with self._starting:
@@ -138,6 +140,8 @@ class ConsentKit:
 
     async def stop(self) -> None:
         """Close what `start` opened, in reverse; wait until the ingester has applied what is spooled."""
+        import anyio.to_thread  # noqa: PLC0415 - as in `start`
+
         if self.is_started:
             await anyio.to_thread.run_sync(self._close)
 
@@ -158,6 +162,8 @@ class ConsentKit:
             logger.warning("no CONSENTKIT_SECRET is set: one was made in %s, for development", storage.keys)
         state = self._open_policy(keyring)
         self._spool = Spool(storage.directory, keyring, max_bytes=log.spool_max_mb * _BYTES_A_MEGABYTE)
+        from consentkit.archive.child import IngestKeeper, IngestOrder  # noqa: PLC0415 - brings subprocess along
+
         order = IngestOrder.of(self.settings, self._secrets)
         is_external = log.ingest == "external"
         self._keeper = IngestKeeper(order, each_round=self._watch_spool, is_external=is_external)
@@ -201,8 +207,9 @@ class ConsentKit:
         return record_decision(self._open_control(), decision)
 
     def _watch_spool(self) -> None:
-        if self._spool is not None:
-            self._spool.is_full = self._spool.bytes_waiting() >= self._spool.max_bytes
+        spool = self._spool  # `stop` may take it away meanwhile, in another thread
+        if spool is not None:
+            spool.is_full = spool.bytes_waiting() >= spool.max_bytes
 
     def _close(self) -> None:
         self._keys = None
@@ -238,81 +245,6 @@ class ConsentKitMiddleware:
         if scope["type"] == "lifespan":
             _warn_unless_outermost(scope)
         await self._wrapped(scope, receive, send)
-
-
-class _Site:
-    """The outermost layer: the lifespan, and the start where there is none."""
-
-    def __init__(self, kit: ConsentKit, entrance: ASGIApp, app: ASGIApp) -> None:
-        self._kit = kit
-        self._entrance = entrance
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self._lifespan(scope, receive, send)
-        elif VISIT in scope or scope["type"] not in ("http", "websocket"):
-            await self._app(scope, receive, send)
-        else:
-            if not self._kit.is_started:
-                await self._kit.try_start()
-            await self._entrance(scope, receive, send)
-
-    async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Start before the app's own start and stop after its own stop; its messages pass unchanged."""
-        first = await receive()
-        try:
-            await self._kit.start()
-        except ConsentKitError as exc:
-            # Raising would be swallowed by the server, which would then serve the site without us.
-            await send({"type": "lifespan.startup.failed", "message": f"consentkit: {exc}"})
-            return
-        waiting = [first]
-        answered: set[str] = set()
-
-        async def receive_again() -> Message:
-            return waiting.pop() if waiting else await receive()
-
-        async def send_after_stop(message: Message) -> None:
-            answered.add(message["type"])
-            if message["type"] in (
-                "lifespan.shutdown.complete",
-                "lifespan.shutdown.failed",
-                "lifespan.startup.failed",
-            ):
-                await self._kit.stop()
-            await send(message)
-
-        await self._app(scope, receive_again, send_after_stop)
-        if not answered:
-            await self._lifespan_alone(receive, send)
-
-    async def _lifespan_alone(self, receive: Receive, send: Send) -> None:
-        """Answer for an app that returned without a word: it has no lifespan of its own."""
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        await self._kit.stop()
-        await send({"type": "lifespan.shutdown.complete"})
-
-
-class _Mount:
-    """Send what lies under the mount to the visitor's pages, the rest to the app."""
-
-    def __init__(self, pages: ASGIApp, app: ASGIApp, mount: str) -> None:
-        self._pages = pages
-        self._app = app
-        self._mount = mount
-        self._below = f"{mount}/"
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path, root = scope["path"], scope.get("root_path", "")
-        if root and path.startswith(f"{root}/"):
-            path = path[len(root) :]
-        is_ours = scope["type"] == "http" and (path == self._mount or path.startswith(self._below))
-        if is_ours:
-            await self._pages({**scope, "root_path": f"{root}{self._mount}"}, receive, send)
-        else:
-            await self._app(scope, receive, send)
 
 
 def _refuse_unbuilt(settings: Settings) -> None:

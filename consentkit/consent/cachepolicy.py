@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import time
 from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -55,7 +54,10 @@ def keep_private(headers: Headers, *, vary: Sequence[bytes]) -> Headers:
         headers: the response's headers; not changed.
         vary: request headers that the page depends on.
     """
-    present = _directives([value for name, value in headers if name.lower() == b"cache-control"])
+    lines = [value for name, value in headers if name.lower() == b"cache-control"]
+    if not lines:
+        return with_vary([*headers, (b"cache-control", b"private")], vary)
+    present = _directives(lines)
     if present.get(b"private") != b"" and b"no-store" not in present:
         headers = _with_member(headers, b"cache-control", b"private")
     return with_vary(headers, vary)
@@ -67,22 +69,13 @@ def with_vary(headers: Headers, names: Sequence[bytes]) -> Headers:
     Source: RFC 9110 §12.5.5.
     """
     lines = [value.lower() for name, value in headers if name.lower() == b"vary"]
-    present = {member.strip() for line in lines for member in line.split(b",")} if lines else ()
-    missing = [name for name in names if name.lower() not in present] if present else names
+    if not lines:
+        return [*headers, (b"vary", b", ".join(names))]
+    present = {member.strip() for line in lines for member in line.split(b",")}
+    missing = [name for name in names if name.lower() not in present]
     if not missing or b"*" in present:
         return headers
     return _with_member(headers, b"vary", b", ".join(missing))
-
-
-def without_vary(headers: Headers, name: bytes) -> Headers:
-    """Return headers whose Vary does not list this name."""
-    changed: Headers = []
-    for line, value in headers:
-        if line.lower() != b"vary":
-            changed.append((line, value))
-        elif kept := [member for member in value.split(b",") if member.strip().lower() != name.lower()]:
-            changed.append((line, b",".join(kept).strip()))
-    return changed
 
 
 def _directives(values: Sequence[bytes]) -> dict[bytes, bytes]:
@@ -122,6 +115,8 @@ def unix_time(http_date: bytes) -> int | None:
 
     Source: RFC 9110 §5.6.7; the asctime form has no zone and means UTC.
     """
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - heavy, and seldom needed
+
     try:
         moment = parsedate_to_datetime(http_date.decode("latin-1"))
         return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())

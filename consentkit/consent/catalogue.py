@@ -6,9 +6,7 @@ when it is named and not before.
 
 from __future__ import annotations
 
-import difflib
 import tomllib
-from importlib.resources import files
 from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 import msgspec
@@ -113,6 +111,8 @@ def read_own_purposes() -> OwnPurposes:
 
 
 def _folder() -> Traversable:
+    from importlib.resources import files  # noqa: PLC0415 - heavy, and not each site names an entry
+
     return files("consentkit").joinpath("catalogue")
 
 
@@ -130,6 +130,8 @@ def _require_known(name: str, known: tuple[str, ...], *, kind: str, key: str) ->
     # The list, not the file system, decides: a name never becomes a path before it is known.
     if name in known:
         return
+    import difflib  # noqa: PLC0415 - for a message that ends the start
+
     nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     allowed = f'did you mean "{nearest[0]}"?' if nearest else f"known are: {', '.join(known)}"
     raise SettingsError(key, f'no {kind} of the catalogue is called "{name[:60]}"', allowed)

@@ -18,7 +18,7 @@ import msgspec
 from itsdangerous import BadSignature, Signer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
 _LETTERS: Final[Mapping[str, str]] = {"p": "preferences", "s": "statistics", "m": "marketing"}
 _FORM: Final = re.compile(r"v1\.((?:[psm][01]){0,3})\.([0-9]{1,9})\.([0-9]{1,11})", re.ASCII)
@@ -99,12 +99,11 @@ class ChoiceSigner:
         )
 
 
-def agreed(choices: Iterable[Choice]) -> Choice | None:
+def agreed(several: Sequence[Choice]) -> Choice | None:
     """Return the one choice that several valid cookies leave: granted is what all of them grant.
 
     A sibling subdomain can set a cookie beside ours, never a grant that the visitor did not give us.
     """
-    several = list(choices)
     if len(several) < 2:
         return several[0] if several else None
     granted = frozenset.intersection(*(choice.granted for choice in several))

@@ -28,6 +28,25 @@ def pairs(field: bytes) -> list[tuple[bytes, bytes]]:
     return found
 
 
+def values_of(field: bytes, wanted: bytes) -> list[bytes]:
+    """Return the values of the cookies of one name in one Cookie field, as `pairs` reads them.
+
+    Args:
+        field: the raw field.
+        wanted: the name; not empty.
+    """
+    found = []
+    place = field.find(wanted)
+    while place != -1:  # only the pairs that hold the name are cut out, each once
+        end = field.find(b";", place)
+        pair = field[field.rfind(b";", 0, place) + 1 : end if end != -1 else len(field)]
+        name, equals, value = pair.partition(b"=")
+        if equals and name.strip(b" \t") == wanted:
+            found.append(value.strip(b" \t"))
+        place = field.find(wanted, end) if end != -1 else -1
+    return found
+
+
 def cookie_fields(scope: Scope) -> list[bytes]:
     """Return every Cookie field of a request; HTTP/2 may split one into several (RFC 9113 §8.2.3)."""
     return [value for name, value in scope["headers"] if name == b"cookie"]

@@ -62,7 +62,7 @@ class Asked(Struct, frozen=True):
         asks: for what.
         takes_gzip: the client accepts gzip.
         has_conditions: it carries validators.
-        keeps_foreign: validators that we did not make may be for something that is no page.
+        keeps_foreign: validators that we did not make may be for something that is no page; False without any.
     """
 
     asks: Asks
@@ -82,11 +82,12 @@ def asked_of(headers: Iterable[tuple[bytes, bytes]], path: str) -> Asked | None:
         return None
     if fields.get(b"x-requested-with", b"").lower() == b"xmlhttprequest":  # Android's web views send an app's name
         return None
+    has_conditions = not _CONDITIONS.isdisjoint(fields)
     return Asked(
         asks,
-        takes_gzip=_takes_gzip(fields.get(b"accept-encoding", b"")),
-        has_conditions=not _CONDITIONS.isdisjoint(fields),
-        keeps_foreign=asks is Asks.ANYTHING or _is_file(path),
+        _takes_gzip(fields.get(b"accept-encoding", b"")),
+        has_conditions,
+        has_conditions and (asks is Asks.ANYTHING or _is_file(path)),
     )
 
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 from consentkit.consent import setcookie, sweep
 from consentkit.consent.choice import Choice, ChoiceSigner, Consent, agreed
-from consentkit.consent.cookieheader import cookie_fields, pairs, without
+from consentkit.consent.cookieheader import cookie_fields, pairs, values_of, without
 from consentkit.consent.fragments import EXEMPT_HEADER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -29,6 +29,9 @@ VISIT: Final = "consentkit"  # the scope's key under which this room leaves what
 _STARTS: Final = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 _SECONDS_A_DAY: Final = 86_400
 
+# Fields of a response that are looked into; most responses have none of them.
+_FILTERED: Final = frozenset({b"set-cookie", EXEMPT_HEADER})
+
 # Names told of: an app that invents cookie names must not fill the log or the memory.
 _NAMES_TOLD: Final = 200
 
@@ -39,21 +42,31 @@ class Visit:
     Attributes:
         consent: what the visitor allows.
         choice: the valid choice behind it, if any.
-        sent: names of all cookies that came, the hidden ones too; without values.
-        refused: those of them that are hidden from the app.
-        consent_id: value of the id cookie, unchecked; empty if none came.
+        refused: names of the cookies that are hidden from the app.
         is_secure: the request came over https or wss.
     """
 
-    __slots__ = ("choice", "consent", "consent_id", "is_secure", "refused", "sent")
+    __slots__ = ("_fields", "_id_name", "choice", "consent", "is_secure", "refused")
 
-    def __init__(self, consent: Consent, *, is_secure: bool) -> None:
+    def __init__(self, consent: Consent, fields: list[bytes], id_name: bytes, *, is_secure: bool) -> None:
         self.consent = consent
         self.choice: Choice | None = None
-        self.sent: tuple[bytes, ...] = ()
         self.refused: tuple[bytes, ...] = ()
-        self.consent_id = b""
         self.is_secure = is_secure
+        self._fields = fields
+        self._id_name = id_name
+
+    # Most requests end without a question for these, so they are read when they are asked for.
+
+    @property
+    def sent(self) -> tuple[bytes, ...]:
+        """Names of all cookies that came, the hidden ones too; without values."""
+        return tuple([name for field in self._fields for name, _ in pairs(field)])
+
+    @property
+    def consent_id(self) -> bytes:
+        """Value of the id cookie, unchecked; empty if none came, the last of several."""
+        return ([value for field in self._fields for value in values_of(field, self._id_name)] or [b""])[-1]
 
 
 class Keys:
@@ -104,11 +117,12 @@ class Gate:
         self._is_debug = is_debug
         self._undecided = Consent(frozenset(), frozenset(), registry.categories)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    # Here and in `send_allowed` the app's and the server's own awaitables are handed on: a coroutine around each,
+    # for every message, would cost more than what is done in it.
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one "http" or "websocket" scope; others pass through."""
         if scope["type"] not in ("http", "websocket"):
-            await self.app(scope, receive, send)
-            return
+            return self.app(scope, receive, send)
         visit = self.visit(scope)
         seen = dict(scope)
         seen["state"] = {**scope.get("state", {}), "consent": visit.consent}
@@ -117,30 +131,28 @@ class Gate:
             refused = frozenset(visit.refused)
             seen["headers"] = without(scope["headers"], refused.__contains__)
 
-        async def send_allowed(message: Message) -> None:
+        def send_allowed(message: Message) -> Awaitable[None]:
             if message["type"] in _STARTS:
                 self._filter(message, scope, visit)
-            await send(message)
+            return send(message)
 
-        await self.app(seen, receive, send_allowed)
+        return self.app(seen, receive, send_allowed)
 
     def visit(self, scope: Scope) -> Visit:
         """Read the choice from a request, and tell which of its cookies are refused."""
-        visit = Visit(self._undecided, is_secure=scope.get("scheme") in ("https", "wss"))
-        sent = [pair for field in cookie_fields(scope) for pair in pairs(field)]
-        if not sent:
+        fields = cookie_fields(scope)
+        is_secure = scope.get("scheme") in ("https", "wss")
+        visit = Visit(self._undecided, fields, self._id_name, is_secure=is_secure)
+        if not fields:
             return visit
-        own = self._secure_name if visit.is_secure else self._plain_name
-        texts: list[bytes] = []
-        for name, value in sent:
-            if name == own:
-                texts.append(value)
-            elif name == self._id_name:
-                visit.consent_id = value
-        visit.sent = tuple([name for name, _ in sent])
+        own = self._secure_name if is_secure else self._plain_name
+        texts = values_of(fields[0], own)
+        for field in fields[1:]:
+            texts += values_of(field, own)
         keys = self._keys()
         if keys is not None and texts:
-            visit.choice = agreed(filter(None, map(keys.signer.read, texts)))
+            read = keys.signer.read
+            visit.choice = agreed([choice for text in texts if (choice := read(text)) is not None])
             visit.consent = keys.policy.consent(visit.choice)
         if not visit.consent.allows_all:
             visit.refused = tuple([name for name in visit.sent if self._is_refused(name, visit.consent)])
@@ -156,7 +168,11 @@ class Gate:
 
     def _filter(self, message: Message, scope: Scope, visit: Visit) -> None:
         """Take out of a response's start what the visitor does not allow, and expire what came refused."""
-        headers = list(message.get("headers", ()))
+        headers = message.get("headers", ())
+        if not isinstance(headers, list):  # ASGI lets it be any iterable, and some can be read but once
+            headers = message["headers"] = list(headers)
+        if not visit.refused and _FILTERED.isdisjoint([name.lower() for name, _ in headers]):
+            return
         kept: list[tuple[bytes, bytes]] = []
         dropped: list[str] = []
         for name, value in headers:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime, parsedate_to_datetime
 from typing import Final
 
 _SECONDS: Final = re.compile(rb"-?[0-9]{1,18}")
@@ -51,6 +50,8 @@ def as_session(field: bytes) -> bytes:
 
 def with_lifetime(field: bytes, seconds: int) -> bytes:
     """Return the field with a lifetime of so many seconds from now, in place of its own."""
+    from email.utils import format_datetime  # noqa: PLC0415 - see `_instant`
+
     expires = format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
     return as_session(field) + f"; Max-Age={seconds}; Expires={expires}".encode()
 
@@ -60,6 +61,8 @@ def _is_lifetime(attribute: bytes) -> bool:
 
 
 def _instant(text: bytes) -> datetime | None:
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - heavy; many sites set no cookie with a date
+
     try:
         instant = parsedate_to_datetime(text.replace(b"-", b" ").decode("ascii"))
         return instant if instant.tzinfo else instant.replace(tzinfo=UTC)

@@ -13,7 +13,6 @@ Owns that form and its way back. Which pages get one is `inject`'s decision.
 from __future__ import annotations
 
 import re
-from email.utils import formatdate
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -140,6 +139,8 @@ def _condition(tags: dict[bytes, bytes]) -> tuple[bytes, bytes]:
     if names:
         return b"if-none-match", names
     seconds = int(_OURS.sub(rb"\1", tags[b""])[1:])
+    from email.utils import formatdate  # noqa: PLC0415 - heavy, and seldom needed
+
     return b"if-modified-since", formatdate(seconds, usegmt=True).encode("ascii")
 
 

@@ -94,14 +94,9 @@ class Capture:
         if spool is None:
             self.unrecorded += 1
             return
-        host = agent = referrer = b""
-        for name, value in scope["headers"]:
-            if name == b"user-agent":
-                agent = value
-            elif name == b"host":
-                host = value
-            elif name == b"referer":
-                referrer = value
+        # Of fields that come once by their definition; where a client repeats one, the last counts.
+        fields = dict(scope["headers"])
+        referrer = fields.get(b"referer")
         url = self._redactor.url(scope.get("raw_path") or _raw_path(scope), scope["query_string"])
         address = exchange.address
         spool.append(
@@ -112,14 +107,14 @@ class Capture:
                 address.source,
                 self._methods[scope.get("method", "").encode("latin-1", "replace")],
                 scope.get("scheme", "http"),
-                self._hosts[host].lower(),
+                self._hosts[fields.get(b"host", b"")].lower(),
                 url.url,
                 url.flags,
                 exchange.status,
                 outcome,
                 exchange.bytes_sent,
                 (time.perf_counter_ns() - exchange.started_ns) // 1000,
-                self._agents[agent],
+                self._agents[fields.get(b"user-agent", b"")],
                 referrer_host(referrer) if referrer else "",
             )
         )
@@ -182,7 +177,11 @@ class _Exchange:
         return message
 
     async def send(self, message: Message) -> None:
-        if not self.is_written and self._is_last(message):
+        kind = message["type"]
+        if kind == "http.response.start":
+            self.status = message["status"]
+            self._wants_trailers = message.get("trailers", False)
+        elif not self.is_written and self._is_last(kind, message):
             self.finish("client_gone" if self.is_client_gone else "complete")
         try:
             await self._send(message)
@@ -196,20 +195,18 @@ class _Exchange:
             self.is_written = True
             self._capture.write(self, outcome)
 
-    def _is_last(self, message: Message) -> bool:
+    def _is_last(self, kind: str, message: Message) -> bool:
         """Note what the message says of the response, and tell whether it is the last one."""
-        kind = message["type"]
         if kind in ("http.response.body", "websocket.http.response.body"):
             self.bytes_sent += len(message.get("body", b""))
             return not message.get("more_body", False) and not self._wants_trailers
-        if kind in ("http.response.start", "websocket.http.response.start"):
-            self.status = message["status"]
-            self._wants_trailers = message.get("trailers", False)
-            return False
         return self._is_last_of_rare(kind, message)
 
     def _is_last_of_rare(self, kind: str, message: Message) -> bool:
         """Tell the same of the messages that few responses use."""
+        if kind == "websocket.http.response.start":
+            self.status = message["status"]
+            return False
         if kind == "http.response.trailers":
             return not message.get("more_trailers", False)
         if kind == "websocket.accept":

@@ -53,12 +53,12 @@ class SegmentSealer:
         self._aead = _segment_aead(worker_key, segment)
         self._worker = worker.encode()
         self._segment = segment
-        self._encoder = msgspec.msgpack.Encoder()
+        self._encode = msgspec.msgpack.Encoder().encode
         self.sequence = 0
 
     def seal(self, entry: Entry) -> bytes:
         """Return the next frame. Each call uses up a sequence number, written or not."""
-        payload = self._encoder.encode(entry)
+        payload = self._encode(entry)
         header = _HEADER.pack(MAGIC, len(payload) + TAG_BYTES, self.sequence)
         nonce = _NONCE.pack(self._segment, self.sequence)
         self.sequence += 1

@@ -71,11 +71,12 @@ class Spool:
         with self._lock:
             if self.is_full:
                 return self._lose(record.time_us, "full")
-            if time.monotonic() < self._retry_at:
+            now = time.monotonic()
+            if now < self._retry_at:
                 return self._lose(record.time_us, "write")
             try:
                 segment = self._segment
-                if segment is None or segment.is_spent():
+                if segment is None or segment.size >= SEGMENT_BYTES or now >= segment.spent_at:
                     segment = self._roll()
                 if self._gap is not None:
                     segment.append(self._gap)
@@ -170,20 +171,17 @@ def _forget_after_fork(spool: Spool) -> None:
 class _OpenSegment:
     """One segment while it is appended to."""
 
-    __slots__ = ("_sealer", "_size", "_spent_at", "descriptor")
+    __slots__ = ("_seal", "descriptor", "size", "spent_at")
 
     def __init__(self, path: Path, sealer: SegmentSealer) -> None:
         self.descriptor = _open_locked(path, os.O_CREAT | os.O_EXCL)
-        self._sealer = sealer
-        self._size = 0
-        self._spent_at = time.monotonic() + SEGMENT_SECONDS
-
-    def is_spent(self) -> bool:
-        return self._size >= SEGMENT_BYTES or time.monotonic() >= self._spent_at
+        self._seal = sealer.seal
+        self.size = 0
+        self.spent_at = time.monotonic() + SEGMENT_SECONDS
 
     def append(self, entry: Record | Gap) -> None:
-        frame = self._sealer.seal(entry)
+        frame = self._seal(entry)
         written = os.write(self.descriptor, frame)
-        self._size += written
+        self.size += written
         if written != len(frame):
             raise OSError("short write")

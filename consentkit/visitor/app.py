@@ -7,7 +7,7 @@ and markup are the rendering modules'.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qsl, unquote_to_bytes, urlencode
+from urllib.parse import unquote_to_bytes, urlencode
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
@@ -23,6 +23,7 @@ from consentkit.visitor.cookies_page import CookiesPage
 from consentkit.visitor.desk import Answer, ChoiceDesk, NotDurable, Result, TooMany
 from consentkit.visitor.embed import Embeds
 from consentkit.visitor.error_page import ErrorPage
+from consentkit.visitor.forms import BadForm, answer_of, method_of, read_form
 from consentkit.visitor.functions import TemplateFunctions
 from consentkit.visitor.settings_page import SettingsPage
 from consentkit.visitor.shell import Shell
@@ -35,15 +36,12 @@ if TYPE_CHECKING:
     from markupsafe import Markup
     from starlette.types import Receive, Scope, Send
 
-    from consentkit.consent.decision import Method
     from consentkit.consent.gate import Keys
     from consentkit.consent.names import CookieNames
     from consentkit.consent.registry import Registry
     from consentkit.settings import Settings
     from consentkit.visitor.desk import Recorder
 
-_MAX_FORM_BYTES: Final = 16 * 1024
-_MAX_FIELDS: Final = 64
 
 # Root paths under which shared pages were served, for their validators; a server has one or two.
 _ROOTS_KEPT: Final = 8
@@ -59,18 +57,6 @@ _IMMUTABLE: Final = {
     "Vary": "Accept-Encoding",
     "X-Content-Type-Options": "nosniff",
 }
-
-
-class BadForm(Exception):
-    """End a request whose form can't be taken.
-
-    Attributes:
-        status: HTTP status of the answer.
-    """
-
-    def __init__(self, status: int) -> None:
-        self.status = status
-        super().__init__(f"form refused with {status}")
 
 
 class Visitor:
@@ -213,9 +199,11 @@ class Visitor:
         return "answered" if visit.choice else "notice"
 
     def _language(self, scope: Scope, page_language: str | None) -> str:
+        own = self._texts.match(page_language) if page_language else None
+        if own:  # as with most pages that get a banner; the rest need not be read then
+            return own
         request = Request(scope)
         return self._texts.choose(
-            page=page_language,
             query=request.query_params.get("lang"),
             accept_language=request.headers.get("accept-language", ""),
         )
@@ -225,8 +213,8 @@ class Visitor:
 
     async def _post_choice(self, request: Request) -> Response:
         try:
-            form = await _read_form(request)
-            answer = _answer(form.get("decision", ""))
+            form = await read_form(request)
+            answer = answer_of(form.get("decision", ""))
             if origin.is_cross_site(request) or not (answer == "reject" or origin.is_same_origin(request)):
                 raise BadForm(403)
             result = await self._take(request, answer, form)
@@ -251,7 +239,7 @@ class Visitor:
             visit,
             answer,
             ticked,
-            method=_method(form.get("via", "")),
+            method=method_of(form.get("via", "")),
             locale=self._language(request.scope, form.get("lang")),
             is_scripted=_wants_json(request),
             host=host_of(request.scope),
@@ -296,7 +284,7 @@ class Visitor:
 
     async def _post_remove(self, request: Request) -> Response:
         try:
-            form = await _read_form(request)
+            form = await read_form(request)
             if not origin.is_same_origin(request):
                 raise BadForm(403)
         except BadForm as exc:
@@ -346,45 +334,6 @@ class Visitor:
             self._language(request.scope, None), status=status, root_path=self._outer_root(request)
         )
         return HTMLResponse(page, status_code=status, headers=_PAGE_HEADERS)
-
-
-def _answer(text: str) -> Answer:
-    match text:
-        case "accept" | "reject" | "save":
-            return text
-        case _:
-            raise BadForm(400)
-
-
-def _method(text: str) -> Method:
-    """Return where an answer was given, as the form says; the page of a site's own script says nothing."""
-    match text:
-        case "banner" | "settings" | "embed":
-            return text
-        case _:
-            return "api"
-
-
-async def _read_form(request: Request) -> dict[str, str]:
-    """Return a small urlencoded form; the last of several values of a name counts.
-
-    Raises:
-        BadForm: it is too large, of another type, or not UTF-8.
-    """
-    if (
-        request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        != "application/x-www-form-urlencoded"
-    ):
-        raise BadForm(415)
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MAX_FORM_BYTES:
-            raise BadForm(413)
-    try:
-        return dict(parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=_MAX_FIELDS))
-    except ValueError as exc:
-        raise BadForm(400) from exc
 
 
 def _wants_json(request: Request) -> bool:

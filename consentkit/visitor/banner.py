@@ -137,9 +137,9 @@ class Banner:
         address = "" if state == "shared" or len(next_url) > _MAX_NEXT_LENGTH else next_url
         values = {
             "": b"",
-            "root": _ascii(html.escape(quote(root_path, safe="/", errors="replace"))),
+            "root": _ascii(html.escape(quote(root_path, safe="/", errors="replace"))) if root_path else b"",
             "next": _ascii(html.escape(address)),
-            "next_query": quote(address, safe="", errors="replace").encode("ascii"),
+            "next_query": quote(address, safe="", errors="replace").encode("ascii") if address else b"",
             "nonce": b"" if nonce is None else b' nonce="' + _ascii(html.escape(nonce)) + b'"',
             "revision": b"%d" % revision,
         }

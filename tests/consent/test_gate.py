@@ -108,7 +108,11 @@ def pass_through(
         blocks_undeclared=blocks,
         is_debug=is_debug,
     )
-    asyncio.run(gate(scope, receive, send))
+
+    async def serve() -> None:
+        await gate(scope, receive, send)
+
+    asyncio.run(serve())
     return seen[0][1:], sent[0]["headers"]
 
 

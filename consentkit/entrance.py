@@ -1,0 +1,121 @@
+"""The way in: the lifespan around a site, and the fork between our pages and its own.
+
+Owns what is done with a scope before any room sees it. What is started, and what stands behind the fork, is
+told by the composition root.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from consentkit.consent.gate import VISIT
+from consentkit.errors import ConsentKitError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+
+class Startable(Protocol):
+    """Whatever must have started before a request is served in full."""
+
+    @property
+    def is_started(self) -> bool:
+        """Whether it has."""
+
+    async def start(self) -> None:
+        """Start, or raise ConsentKitError where the site must not be served."""
+
+    async def try_start(self) -> None:
+        """Start where no lifespan did; never raises."""
+
+    async def stop(self) -> None:
+        """Stop."""
+
+
+class Site:
+    """The outermost layer: the lifespan, and the start where there is none.
+
+    Args:
+        kit: started and stopped.
+        entrance: the first of the layers that a request goes through.
+        app: the site itself, for its lifespan and for what a kit around it has taken care of.
+    """
+
+    def __init__(self, kit: Startable, entrance: ASGIApp, app: ASGIApp) -> None:
+        self._kit = kit
+        self._entrance = entrance
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one scope."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(scope, receive, send)
+        elif VISIT in scope or scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+        else:
+            if not self._kit.is_started:
+                await self._kit.try_start()
+            await self._entrance(scope, receive, send)
+
+    async def _lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Start before the app's own start and stop after its own stop; its messages pass unchanged."""
+        first = await receive()
+        try:
+            await self._kit.start()
+        except ConsentKitError as exc:
+            # Raising would be swallowed by the server, which would then serve the site without us.
+            await send({"type": "lifespan.startup.failed", "message": f"consentkit: {exc}"})
+            return
+        waiting = [first]
+        answered: set[str] = set()
+
+        async def receive_again() -> Message:
+            return waiting.pop() if waiting else await receive()
+
+        async def send_after_stop(message: Message) -> None:
+            answered.add(message["type"])
+            if message["type"] in (
+                "lifespan.shutdown.complete",
+                "lifespan.shutdown.failed",
+                "lifespan.startup.failed",
+            ):
+                await self._kit.stop()
+            await send(message)
+
+        await self._app(scope, receive_again, send_after_stop)
+        if not answered:
+            await self._lifespan_alone(receive, send)
+
+    async def _lifespan_alone(self, receive: Receive, send: Send) -> None:
+        """Answer for an app that returned without a word: it has no lifespan of its own."""
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._kit.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+class Mount:
+    """Send what lies under the mount to the visitor's pages, the rest to the app.
+
+    Args:
+        pages: served with a root_path that ends with the mount.
+        app: the rest.
+        mount: path below the root_path, as ``/consentkit``.
+    """
+
+    def __init__(self, pages: ASGIApp, app: ASGIApp, mount: str) -> None:
+        self._pages = pages
+        self._app = app
+        self._mount = mount
+        self._below = f"{mount}/"
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Serve one "http" or "websocket" scope."""
+        path, root = scope["path"], scope.get("root_path", "")
+        if root and path.startswith(f"{root}/"):
+            path = path[len(root) :]
+        if (path == self._mount or path.startswith(self._below)) and scope["type"] == "http":
+            return self._pages({**scope, "root_path": f"{root}{self._mount}"}, receive, send)
+        return self._app(scope, receive, send)
