@@ -97,7 +97,7 @@ class ConsentKit:
     def wrap(self, app: ASGIApp) -> ASGIApp:
         """Return the application that does what this kit promises, and asks `app` for the rest."""
         consent, log = self.settings.consent, self.settings.requestlog
-        inject = Inject(app, self._visitor, enabled=consent.inject == "auto")
+        inject = Inject(app, self._visitor.markup, enabled=consent.inject == "auto")
         gate = Gate(
             Mount(self._visitor, inject, self.settings.site.mount),
             registry=self.registry,

@@ -1,4 +1,4 @@
-"""The visitor's endpoints under the mount, and what goes into the site's pages.
+"""The visitor's endpoints under the mount.
 
 Owns HTTP: what is taken, what is answered, what a cache may keep. An answer's meaning is `desk`'s, texts
 and markup are the rendering modules'.
@@ -9,22 +9,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_to_bytes, urlencode
 
-from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route, Router
 
 from consentkit.consent import sweep
-from consentkit.consent.fragments import Insertion, markup_hash
 from consentkit.consent.gate import VISIT, Visit, host_of
 from consentkit.visitor import origin, wording
 from consentkit.visitor.assets import Assets
-from consentkit.visitor.banner import Banner, State
 from consentkit.visitor.cookies_page import CookiesPage
 from consentkit.visitor.desk import Answer, ChoiceDesk, NotDurable, Result, TooMany
-from consentkit.visitor.embed import Embeds
 from consentkit.visitor.error_page import ErrorPage
 from consentkit.visitor.forms import BadForm, answer_of, method_of, read_form
 from consentkit.visitor.functions import TemplateFunctions
+from consentkit.visitor.pagemarkup import PageMarkup
 from consentkit.visitor.settings_page import SettingsPage
 from consentkit.visitor.shell import Shell
 from consentkit.visitor.templates import Templates
@@ -33,7 +30,7 @@ from consentkit.visitor.texts import Texts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from markupsafe import Markup
+    from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
 
     from consentkit.consent.gate import Keys
@@ -42,9 +39,6 @@ if TYPE_CHECKING:
     from consentkit.settings import Settings
     from consentkit.visitor.desk import Recorder
 
-
-# Root paths under which shared pages were served, for their validators; a server has one or two.
-_ROOTS_KEPT: Final = 8
 
 _PAGE_HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -60,7 +54,7 @@ _IMMUTABLE: Final = {
 
 
 class Visitor:
-    """ASGI application of everything under the mount, and source of what is put into the site's pages.
+    """ASGI application of everything under the mount.
 
     Args:
         settings: in force.
@@ -68,6 +62,10 @@ class Visitor:
         keys: signer and policy, None before the start.
         record: makes a decision durable.
         names: of consentkit's own cookies.
+
+    Attributes:
+        markup: what goes into the site's own pages.
+        template_functions: what the site's templates may call.
     """
 
     def __init__(
@@ -86,16 +84,12 @@ class Visitor:
         self._mount = settings.site.mount
         self._assets = Assets.load()
         templates = Templates()
-        self._banner = Banner(
-            settings, registry, self._texts, self._assets, mount=self._mount, templates=templates
-        )
+        self.markup = PageMarkup(settings, registry, self._texts, self._assets, templates, revision=self._revision)
+        self.template_functions = TemplateFunctions(self.markup)
         shell = Shell(settings, self._texts, self._assets, mount=self._mount, templates=templates)
         self._settings_page = SettingsPage(shell, registry, operator=settings.site.operator)
         self._cookies_page = CookiesPage(shell, registry, operator=settings.site.operator)
         self._error_page = ErrorPage(shell)
-        self._shared_roots = {""}
-        self._embeds = Embeds(registry, self._texts, mount=self._mount, templates=templates)
-        self.template_functions = TemplateFunctions(self)
         self._desk = ChoiceDesk(
             registry,
             keys=keys,
@@ -119,94 +113,6 @@ class Visitor:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one "http" scope whose root_path ends with the mount."""
         await self._router(scope, receive, send)
-
-    def insertion(
-        self, scope: Scope, *, page_language: str | None, shared: bool, nonce: str | None
-    ) -> Insertion | None:
-        """Return what goes into one of the site's pages; `consent.inject.Fragments`."""
-        root_path = scope.get("root_path", "")
-        if shared:  # the same for all: the page's own language, never the visitor's
-            language = self._texts.choose(page=page_language)
-            if len(self._shared_roots) < _ROOTS_KEPT:
-                self._shared_roots.add(root_path)
-            return self._shared(language, root_path, nonce)
-        return self._own(scope, self._language(scope, page_language), nonce)
-
-    def own_markup(self, request: Request, language: str | None) -> Insertion:
-        """Return this visitor's markup for a page whose template places it; `functions.Markups`."""
-        return self._own(request.scope, self._language(request.scope, language), None)
-
-    def placeholder(
-        self,
-        request: Request,
-        language: str | None,
-        service: str,
-        content: str,
-        *,
-        width: int,
-        height: int,
-        url: str,
-    ) -> Markup | None:
-        """Return the placeholder of an embed; `functions.Markups`."""
-        return self._embeds.placeholder(
-            self._language(request.scope, language),
-            service=service,
-            content=content,
-            width=width,
-            height=height,
-            url=url,
-            next_url=_own_url(request.scope),
-            root_path=request.scope.get("root_path", ""),
-        )
-
-    def category_of(self, service: str) -> str | None:
-        """Return the category of a declared service; `functions.Markups`."""
-        declared = self._registry.service(service)
-        return declared.category if declared else None
-
-    def settings_url(self, request: Request) -> str:
-        """Return the address of the settings, which comes back to this page; `functions.Markups`."""
-        scope = request.scope
-        return f"{scope.get('root_path', '')}{self._mount}/settings?{urlencode({'next': _own_url(scope)})}"
-
-    def _own(self, scope: Scope, language: str, nonce: str | None) -> Insertion:
-        return self._banner.fragment(
-            language,
-            state=self._state(scope[VISIT]),
-            next_url=_own_url(scope),
-            nonce=nonce,
-            root_path=scope.get("root_path", ""),
-            revision=self._revision(),
-        )
-
-    def shared_hashes(self) -> frozenset[str]:
-        """Return the hashes of the markup that shared pages get at present; `consent.inject.Fragments`."""
-        return frozenset(
-            markup_hash(self._shared(language, root_path, None))
-            for language in self._texts.languages
-            for root_path in self._shared_roots
-        )
-
-    def _shared(self, language: str, root_path: str, nonce: str | None) -> Insertion:
-        """Return markup without a trace of the visitor or the page: it comes back by the Referer."""
-        return self._banner.fragment(
-            language, state="shared", next_url="", nonce=nonce, root_path=root_path, revision=self._revision()
-        )
-
-    def _state(self, visit: Visit) -> State:
-        if self._registry.categories:
-            return "answered" if visit.consent.decided else "ask"
-        return "answered" if visit.choice else "notice"
-
-    def _language(self, scope: Scope, page_language: str | None) -> str:
-        own = self._texts.match(page_language) if page_language else None
-        if own:  # as with most pages that get a banner; the rest need not be read then
-            return own
-        request = Request(scope)
-        return self._texts.choose(
-            query=request.query_params.get("lang"),
-            accept_language=request.headers.get("accept-language", ""),
-        )
 
     async def _get_choice(self, request: Request) -> Response:
         return _json(self._choice_view(request.scope[VISIT]))
@@ -240,7 +146,7 @@ class Visitor:
             answer,
             ticked,
             method=method_of(form.get("via", "")),
-            locale=self._language(request.scope, form.get("lang")),
+            locale=self.markup.language(request.scope, form.get("lang")),
             is_scripted=_wants_json(request),
             host=host_of(request.scope),
             address=client.host if client else "",
@@ -250,7 +156,7 @@ class Visitor:
     def _chosen(self, request: Request, form: dict[str, str], result: Result) -> Response:
         if not _wants_json(request):
             return _see_other(origin.next_path(request, form.get("next", "")))
-        say = self._texts[self._language(request.scope, form.get("lang"))]
+        say = self._texts[self.markup.language(request.scope, form.get("lang"))]
         categories = result.consent.categories
         return _json(
             {
@@ -264,7 +170,7 @@ class Visitor:
 
     async def _get_settings(self, request: Request) -> Response:
         visit: Visit = request.scope[VISIT]
-        language = self._language(request.scope, None)
+        language = self.markup.language(request.scope, None)
         page = self._settings_page.render_settings(
             language,
             consent_state={name: visit.consent.answer(name) for name in self._registry.categories},
@@ -276,7 +182,7 @@ class Visitor:
 
     async def _get_cookies(self, request: Request) -> Response:
         page = self._cookies_page.render_cookies(
-            self._language(request.scope, None),
+            self.markup.language(request.scope, None),
             next_url=origin.next_path(request, request.query_params.get("next", "")),
             root_path=self._outer_root(request),
         )
@@ -331,7 +237,7 @@ class Visitor:
         if _wants_json(request):
             return _json({"error": status}, status=status)
         page = self._error_page.render_error(
-            self._language(request.scope, None), status=status, root_path=self._outer_root(request)
+            self.markup.language(request.scope, None), status=status, root_path=self._outer_root(request)
         )
         return HTMLResponse(page, status_code=status, headers=_PAGE_HEADERS)
 
@@ -346,11 +252,3 @@ def _json(content: object, *, status: int = 200) -> Response:
 
 def _see_other(path: str) -> Response:
     return RedirectResponse(path, 303, headers={"Cache-Control": "no-store"})
-
-
-def _own_url(scope: Scope) -> str:
-    raw = scope.get("raw_path") or scope["path"].encode()
-    path = raw.decode("latin-1")
-    query = scope["query_string"].decode("latin-1")
-    url = f"{path}?{query}" if query else path
-    return url if origin.is_path(url) else "/"

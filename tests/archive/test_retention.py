@@ -155,6 +155,7 @@ os.kill(os.getpid(), 9)
 """
 
 
+@pytest.mark.server
 @pytest.mark.parametrize("done", [1, 2, 3, 5, 7], ids=["1", "2", "3", "5", "7"])
 def test_a_process_killed_between_two_steps_leaves_what_the_next_one_finishes(
     site: Installation, tmp_path: Path, done: int

@@ -17,6 +17,8 @@ from consentkit.control import Control
 from consentkit.crypto import Keyring
 from consentkit.settings import Settings
 
+pytestmark = pytest.mark.server
+
 Command = Callable[..., subprocess.CompletedProcess[str]]
 ID = "A" * 22
 

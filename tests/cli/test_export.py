@@ -23,6 +23,8 @@ from consentkit.requestlog.spool import Spool
 from consentkit.settings import Settings
 from tests.serving import REPOSITORY
 
+pytestmark = pytest.mark.server
+
 Command = Callable[..., subprocess.CompletedProcess[str]]
 WHY = ("--purpose", "security", "--reason", "a test", "--case", "C-7")
 EXPORT = [str(Path(sys.executable).with_name("consentkit")), "log", "export", *WHY]
@@ -255,7 +257,6 @@ def exported(consentkit: Command, copies: Path) -> Path:
     return path
 
 
-@pytest.mark.server
 def test_goaccess_reads_every_line(consentkit: Command, brute_force: list[Record], copies: Path) -> None:
     goaccess = shutil.which("goaccess") or pytest.skip("needs goaccess: apt-get install goaccess")
     path = exported(consentkit, copies)
@@ -276,7 +277,6 @@ def test_goaccess_reads_every_line(consentkit: Command, brute_force: list[Record
     assert hosts == {one.client_address or "0.0.0.0" for one in brute_force}
 
 
-@pytest.mark.server
 @pytest.mark.parametrize(
     ("failregex", "expected"),
     [
@@ -308,7 +308,6 @@ def test_fail2ban_finds_the_attacker_alone(
     assert set(done.stdout.split()) == expected
 
 
-@pytest.mark.server
 def test_the_documented_filter_is_the_one_that_was_tried() -> None:
     document = (Path(__file__).parent.parent.parent / "docs/exports.md").read_text("utf-8")
     assert r'failregex = ^<HOST> - - \[\] "POST /admin/login HTTP/1\.1" 401 \d+' in document

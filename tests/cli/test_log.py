@@ -22,6 +22,8 @@ from consentkit.requestlog.record import Record
 from consentkit.requestlog.spool import Spool
 from consentkit.settings import Settings
 
+pytestmark = pytest.mark.server
+
 Command = Callable[..., subprocess.CompletedProcess[str]]
 WHY = ("--purpose", "security", "--reason", "a test", "--case", "C-7")
 

@@ -25,6 +25,8 @@ from consentkit.requestlog.record import Record
 from consentkit.requestlog.spool import Spool
 from consentkit.settings import Settings
 
+pytestmark = pytest.mark.server
+
 Command = Callable[..., subprocess.CompletedProcess[str]]
 DAY_US = 86_400_000_000
 NOW = time.time_ns() // 1000

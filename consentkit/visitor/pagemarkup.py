@@ -1,0 +1,161 @@
+"""What goes into the site's own pages: the banner for this visitor, or one for all, and what templates place.
+
+Owns which markup a request gets, and in which language. Rendering is `banner`'s and `embed`'s, putting it
+into a page `consent.inject`'s.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+
+from consentkit.consent.fragments import Insertion, markup_hash
+from consentkit.consent.gate import VISIT, Visit
+from consentkit.visitor import origin
+from consentkit.visitor.banner import Banner, State
+from consentkit.visitor.embed import Embeds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from markupsafe import Markup
+    from starlette.types import Scope
+
+    from consentkit.consent.registry import Registry
+    from consentkit.settings import Settings
+    from consentkit.visitor.assets import Assets
+    from consentkit.visitor.templates import Templates
+    from consentkit.visitor.texts import Texts
+
+# Root paths under which shared pages were served, for their validators; a server has one or two.
+_ROOTS_KEPT: Final = 8
+
+
+class PageMarkup:
+    """Give pages their markup; `consent.inject.Fragments` and `functions.Markups`.
+
+    Args:
+        settings: in force.
+        registry: what is declared.
+        texts: catalogues of the site's languages.
+        assets: the static files.
+        templates: render the markup.
+        revision: returns the policy's, 0 before the start.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        registry: Registry,
+        texts: Texts,
+        assets: Assets,
+        templates: Templates,
+        *,
+        revision: Callable[[], int],
+    ) -> None:
+        self._registry = registry
+        self._texts = texts
+        self._mount = settings.site.mount
+        self._revision = revision
+        self._banner = Banner(settings, registry, texts, assets, mount=self._mount, templates=templates)
+        self._embeds = Embeds(registry, texts, mount=self._mount, templates=templates)
+        self._shared_roots = {""}
+
+    def insertion(
+        self, scope: Scope, *, page_language: str | None, shared: bool, nonce: str | None
+    ) -> Insertion | None:
+        """Return what goes into one of the site's pages; `consent.inject.Fragments`."""
+        root_path = scope.get("root_path", "")
+        if shared:  # the same for all: the page's own language, never the visitor's
+            language = self._texts.choose(page=page_language)
+            if len(self._shared_roots) < _ROOTS_KEPT:
+                self._shared_roots.add(root_path)
+            return self._shared(language, root_path, nonce)
+        return self._own(scope, self.language(scope, page_language), nonce)
+
+    def own_markup(self, request: Request, language: str | None) -> Insertion:
+        """Return this visitor's markup for a page whose template places it; `functions.Markups`."""
+        return self._own(request.scope, self.language(request.scope, language), None)
+
+    def placeholder(
+        self,
+        request: Request,
+        language: str | None,
+        service: str,
+        content: str,
+        *,
+        width: int,
+        height: int,
+        url: str,
+    ) -> Markup | None:
+        """Return the placeholder of an embed; `functions.Markups`."""
+        return self._embeds.placeholder(
+            self.language(request.scope, language),
+            service=service,
+            content=content,
+            width=width,
+            height=height,
+            url=url,
+            next_url=_own_url(request.scope),
+            root_path=request.scope.get("root_path", ""),
+        )
+
+    def category_of(self, service: str) -> str | None:
+        """Return the category of a declared service; `functions.Markups`."""
+        declared = self._registry.service(service)
+        return declared.category if declared else None
+
+    def settings_url(self, request: Request) -> str:
+        """Return the address of the settings, which comes back to this page; `functions.Markups`."""
+        scope = request.scope
+        return f"{scope.get('root_path', '')}{self._mount}/settings?{urlencode({'next': _own_url(scope)})}"
+
+    def _own(self, scope: Scope, language: str, nonce: str | None) -> Insertion:
+        return self._banner.fragment(
+            language,
+            state=self._state(scope[VISIT]),
+            next_url=_own_url(scope),
+            nonce=nonce,
+            root_path=scope.get("root_path", ""),
+            revision=self._revision(),
+        )
+
+    def shared_hashes(self) -> frozenset[str]:
+        """Return the hashes of the markup that shared pages get at present; `consent.inject.Fragments`."""
+        return frozenset(
+            markup_hash(self._shared(language, root_path, None))
+            for language in self._texts.languages
+            for root_path in self._shared_roots
+        )
+
+    def _shared(self, language: str, root_path: str, nonce: str | None) -> Insertion:
+        """Return markup without a trace of the visitor or the page: it comes back by the Referer."""
+        return self._banner.fragment(
+            language, state="shared", next_url="", nonce=nonce, root_path=root_path, revision=self._revision()
+        )
+
+    def _state(self, visit: Visit) -> State:
+        if self._registry.categories:
+            return "answered" if visit.consent.decided else "ask"
+        return "answered" if visit.choice else "notice"
+
+    def language(self, scope: Scope, page_language: str | None) -> str:
+        """Return the language for a request: the page's own, the query's, the browser's, else the default."""
+        own = self._texts.match(page_language) if page_language else None
+        if own:  # as with most pages that get a banner; the rest need not be read then
+            return own
+        request = Request(scope)
+        return self._texts.choose(
+            query=request.query_params.get("lang"),
+            accept_language=request.headers.get("accept-language", ""),
+        )
+
+
+def _own_url(scope: Scope) -> str:
+    raw = scope.get("raw_path") or scope["path"].encode()
+    path = raw.decode("latin-1")
+    query = scope["query_string"].decode("latin-1")
+    url = f"{path}?{query}" if query else path
+    return url if origin.is_path(url) else "/"
