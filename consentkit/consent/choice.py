@@ -43,6 +43,13 @@ class Choice(msgspec.Struct, frozen=True, cache_hash=True):
     time: int
 
 
+class _Unread:
+    """Stand for a text that was not yet verified; None stands for one that is not ours."""
+
+
+_UNREAD: Final = _Unread()
+
+
 class ChoiceSigner:
     """Write and read the cookie's text.
 
@@ -73,10 +80,9 @@ class ChoiceSigner:
         """
         if len(text) > MAX_TEXT_BYTES:
             return None
-        try:
-            return self._read[text]
-        except KeyError:
-            pass
+        known = self._read.get(text, _UNREAD)
+        if not isinstance(known, _Unread):
+            return known
         if len(self._read) >= _REMEMBERED:
             self._read.clear()
         choice = self._read[text] = self._verify(text)
@@ -124,36 +130,37 @@ class Consent:
         optional: the optional categories that the site declares.
 
     Attributes:
+        granted, denied: the same sets.
         allows_all: every optional category is granted.
     """
 
-    __slots__ = ("_denied", "_granted", "_optional", "allows_all")
+    __slots__ = ("_optional", "allows_all", "denied", "granted")
 
     def __init__(self, granted: frozenset[str], denied: frozenset[str], optional: tuple[str, ...]) -> None:
-        self._granted = granted
-        self._denied = denied
+        self.granted = granted
+        self.denied = denied
         self._optional = optional
         self.allows_all = granted.issuperset(optional)
 
     def allows(self, category: str) -> bool:
         """Tell whether cookies of a category may be used; necessary ones always may."""
-        return category == "necessary" or category in self._granted
+        return category == "necessary" or category in self.granted
 
     @property
     def decided(self) -> bool:
         """Whether the visitor has answered for every optional category."""
-        return all(category in self._granted or category in self._denied for category in self._optional)
+        return all(category in self.granted or category in self.denied for category in self._optional)
 
     @property
     def categories(self) -> dict[str, bool]:
         """Each optional category, and whether it may be used now."""
-        return {category: category in self._granted for category in self._optional}
+        return {category: category in self.granted for category in self._optional}
 
     def answer(self, category: str) -> bool | None:
         """Return True for granted, False for denied, None where the visitor has not answered."""
-        if category in self._granted:
+        if category in self.granted:
             return True
-        return False if category in self._denied else None
+        return False if category in self.denied else None
 
     def __repr__(self) -> str:
         return f"Consent({self.categories})"

@@ -17,7 +17,7 @@ from consentkit.consent.gate import VISIT, Visit, host_of
 from consentkit.visitor import origin, wording
 from consentkit.visitor.assets import Assets
 from consentkit.visitor.cookies_page import CookiesPage
-from consentkit.visitor.desk import Answer, ChoiceDesk, NotDurable, Result, TooMany
+from consentkit.visitor.desk import Answer, ChoiceDesk, NotDurable, Result, Submission, TooMany
 from consentkit.visitor.error_page import ErrorPage
 from consentkit.visitor.forms import BadForm, answer_of, method_of, read_form
 from consentkit.visitor.functions import TemplateFunctions
@@ -141,10 +141,9 @@ class Visitor:
         ticked = frozenset(form)
         if "keep" in form:  # one more category beside those granted, as an embed's button asks for
             ticked |= {name for name, allowed in visit.consent.categories.items() if allowed}
-        return await self._desk.take(
-            visit,
-            answer,
-            ticked,
+        given = Submission(
+            answer=answer,
+            ticked=ticked,
             method=method_of(form.get("via", "")),
             locale=self.markup.language(request.scope, form.get("lang")),
             is_scripted=_wants_json(request),
@@ -152,6 +151,7 @@ class Visitor:
             address=client.host if client else "",
             id_path=request.scope["root_path"],
         )
+        return await self._desk.take(visit, given)
 
     def _chosen(self, request: Request, form: dict[str, str], result: Result) -> Response:
         if not _wants_json(request):
@@ -197,7 +197,7 @@ class Visitor:
             return self._refusal(request, exc.status)
         visit: Visit = request.scope[VISIT]
         name = unquote_to_bytes(form.get("name", ""))
-        back = urlencode([(name, form[name]) for name in ("lang", "next") if name in form])
+        back = urlencode([(key, form[key]) for key in ("lang", "next") if key in form])
         response = _see_other(f"{request.scope['root_path']}/settings?{back}")
         if name in visit.sent:
             for field in sweep.expirations(

@@ -56,6 +56,30 @@ class Recorder(Protocol):
         """Record one decision or raise ConsentKitError."""
 
 
+class Submission(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer as it came in.
+
+    Attributes:
+        answer: the button.
+        ticked: categories ticked, for ``save``.
+        method: where it was given.
+        locale: language in which it was asked.
+        is_scripted: a script sent it.
+        host: of the request, for deleting cookies.
+        address: of the client, for counting grants; kept in memory for a minute.
+        id_path: path of the id cookie.
+    """
+
+    answer: Answer
+    ticked: frozenset[str]
+    method: Method
+    locale: str
+    is_scripted: bool
+    host: str
+    address: str
+    id_path: str
+
+
 class Result(msgspec.Struct, frozen=True):
     """What an answer came to.
 
@@ -101,67 +125,58 @@ class ChoiceDesk:
         self._grants: OrderedDict[str, list[float]] = OrderedDict()
         self.owed = 0
 
-    async def take(
-        self,
-        visit: Visit,
-        answer: Answer,
-        ticked: frozenset[str],
-        *,
-        method: Method,
-        locale: str,
-        is_scripted: bool,
-        host: str,
-        address: str,
-        id_path: str,
-    ) -> Result:
+    async def take(self, visit: Visit, given: Submission) -> Result:
         """Record an answer and return what holds now.
 
         A refusal holds at once, even where its row can't be written; a grant holds when its row is durable.
 
         Args:
             visit: the request as the gate saw it.
-            answer: the button.
-            ticked: categories ticked, for ``save``.
-            method: where it was given.
-            locale: language in which it was asked.
-            is_scripted: a script sent it.
-            host: of the request, for deleting cookies.
-            address: of the client, for counting grants; kept in memory for a minute.
-            id_path: path of the id cookie.
+            given: the answer.
 
         Raises:
             NotDurable: a grant could not be recorded, or consentkit has not started.
             TooMany: a grant too many from one address.
         """
-        optional = frozenset(self._registry.categories)
-        granted = {"accept": optional, "reject": frozenset(), "save": ticked & optional}[answer]
         keys = self._keys()
         if keys is None:
             raise NotDurable("consentkit has not started, so no choice can be signed")
-        consent = Consent(granted, optional - granted, self._registry.categories)
-        lost = [name for name, allowed in visit.consent.categories.items() if allowed and name not in granted]
-        fields = self._expire(visit, consent, host)
+        consent = self._meant(given)
+        granted = consent.granted
+        fields = self._expire(visit, consent, given.host)
         is_known = visit.choice is not None and visit.consent.decided
         if is_known and visit.consent.categories == consent.categories:
             return Result(consent, tuple(fields), is_withdrawal=False)
         if granted:
-            self._count_grant(address)
+            self._count_grant(given.address)
         consent_id = self._consent_id(visit, granted)
-        decision = Decision(
+        is_withdrawal = not visit.consent.granted <= granted
+        if self._registry.categories:  # where nothing is asked, "OK" hides a notice and decides nothing
+            method = "withdrawal" if is_withdrawal and not granted else given.method
+            await self._make_durable(self._decision(consent, consent_id, method, given, keys.policy.revision))
+        choice = Choice(granted, consent.denied, keys.policy.revision, int(time.time()))
+        lifetime_s = keys.policy.lifetime_s
+        fields.insert(0, self._choice_cookie(keys.signer.write(choice), lifetime_s, visit))
+        fields += self._id_cookie(consent_id if granted else "", lifetime_s, visit, given.id_path)
+        return Result(consent, tuple(fields), is_withdrawal=is_withdrawal)
+
+    def _meant(self, given: Submission) -> Consent:
+        optional = frozenset(self._registry.categories)
+        granted = {"accept": optional, "reject": frozenset(), "save": given.ticked & optional}[given.answer]
+        return Consent(granted, optional - granted, self._registry.categories)
+
+    def _decision(
+        self, consent: Consent, consent_id: str, method: Method, given: Submission, revision: int
+    ) -> Decision:
+        return Decision(
             consent_id=consent_id,
-            granted=self._listed(granted),
-            denied=self._listed(optional - granted),
-            method="withdrawal" if lost and not granted else method,
-            revision=keys.policy.revision,
-            locale=locale,
-            script=int(is_scripted),
+            granted=self._listed(consent.granted),
+            denied=self._listed(consent.denied),
+            method=method,
+            revision=revision,
+            locale=given.locale,
+            script=int(given.is_scripted),
         )
-        if optional:  # where nothing is asked, "OK" hides a notice and decides nothing
-            await self._make_durable(decision)
-        choice = Choice(granted, optional - granted, keys.policy.revision, int(time.time()))
-        fields.insert(0, self._choice_cookie(keys.signer.write(choice), keys.policy.lifetime_s, visit))
-        fields += self._id_cookie(consent_id if granted else "", keys.policy.lifetime_s, visit, id_path)
-        return Result(consent, tuple(fields), is_withdrawal=bool(lost))
 
     async def _make_durable(self, decision: Decision) -> None:
         try:
