@@ -78,6 +78,17 @@ def with_vary(headers: Headers, names: Sequence[bytes]) -> Headers:
     return _with_member(headers, b"vary", b", ".join(missing))
 
 
+def without_vary(headers: Headers, name: bytes) -> Headers:
+    """Return headers whose Vary does not list this name."""
+    changed: Headers = []
+    for line, value in headers:
+        if line.lower() != b"vary":
+            changed.append((line, value))
+        elif kept := [member for member in value.split(b",") if member.strip().lower() != name.lower()]:
+            changed.append((line, b",".join(kept).strip()))
+    return changed
+
+
 def _directives(values: Sequence[bytes]) -> dict[bytes, bytes]:
     found: dict[bytes, bytes] = {}
     for value in values:

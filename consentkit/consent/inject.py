@@ -1,8 +1,8 @@
 """Markup in pages, on the wire: ASGI middleware around the app.
 
-Owns which requests are looked at, and what the app sees of them: a page must come plain, so for a request that
-may be answered with one the app is shown ``Accept-Encoding: identity``. The response is left to `pageresponse`,
-which has it compressed in the app's stead.
+Owns which requests are looked at, what the app sees of them, and compression in the app's stead: a page must
+come plain, so for a request that may be answered with one the app is shown ``Accept-Encoding: identity``, and
+Starlette's GZipMiddleware compresses what is finished. The response itself is left to `pageresponse`.
 """
 
 from __future__ import annotations
@@ -10,21 +10,27 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from starlette.middleware.gzip import GZipMiddleware
+
+from consentkit.consent.cachepolicy import with_vary
 from consentkit.consent.documents import Asked, asked_of
 from consentkit.consent.fragments import Fragments, Insertion, markup_hash
-from consentkit.consent.pageresponse import Exchange, PageResponse
+from consentkit.consent.pageresponse import ACCEPT_ENCODING, Exchange, PageResponse
 from consentkit.consent.validators import for_the_app
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = ["Fragments", "Inject", "Insertion", "markup_hash"]
 
+_EXCHANGE = "consentkit.inject"  # key of a scope that the app does not see
 _IDENTITY = (b"accept-encoding", b"identity")
+_GZIP_ALONE = ((b"accept-encoding", b"gzip"),)  # all that GZipMiddleware has to know
 # By these a server sends a file itself; a page must come as bytes.
 _FILE_EXTENSIONS = frozenset(("http.response.pathsend", "http.response.zerocopysend"))
+
+_MINIMUM_SIZE_BYTES = 500  # Starlette's own default
+_COMPRESS_LEVEL = 6  # zlib's default; 9 takes longer for hardly a byte
 
 
 class Inject:
@@ -50,26 +56,23 @@ class Inject:
         self._app = app
         self._fragments = fragments
         self._enabled = enabled
+        self._compressing = GZipMiddleware(
+            self._answer,
+            minimum_size=_MINIMUM_SIZE_BYTES,
+            compresslevel=_COMPRESS_LEVEL,
+        )
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one scope; what can't be answered with a page goes to the app as it came."""
         asked = self._asked(scope)
         if asked is None:
-            return self._app(scope, receive, send)
-        return self._serve(scope, asked, receive, send)
-
-    async def _serve(self, scope: Scope, asked: Asked, receive: Receive, send: Send) -> None:
+            await self._app(scope, receive, send)
+            return
         exchange = self._exchange(scope, asked, send)
-        response = PageResponse(exchange, self._fragments, self)
-        try:
-            await self._app(exchange.app_scope, receive, response.send)
-        except Exception:
-            # Without us the server would have had these messages before the error, so it gets them now. If it
-            # can't take them the client is gone, and the app's own error is the one to tell of.
-            with suppress(OSError):
-                await response.let_go()
-            raise
-        await response.let_go()
+        if asked.takes_gzip and scope["method"] == "GET":
+            await self._compressing({**scope, "headers": _GZIP_ALONE, _EXCHANGE: exchange}, receive, _varied(send))
+        else:
+            await self._answer({_EXCHANGE: exchange}, receive, send)
 
     def _asked(self, scope: Scope) -> Asked | None:
         if not self._enabled or scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
@@ -92,3 +95,28 @@ class Inject:
                 name: extensions[name] for name in extensions if name not in _FILE_EXTENSIONS
             }
         return Exchange(scope, app_scope, asked, tags, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the app; `send` leads through compression."""
+        exchange: Exchange = scope[_EXCHANGE]
+        response = PageResponse(exchange, self._fragments, self, compressed=send)
+        try:
+            await self._app(exchange.app_scope, receive, response.send)
+        except Exception:
+            # Without us the server would have had these messages before the error, so it gets them now. If it
+            # can't take them the client is gone, and the app's own error is the one to tell of.
+            with suppress(OSError):
+                await response.let_go()
+            raise
+        await response.let_go()
+
+
+def _varied(send: Send) -> Send:
+    """Return a send that marks each response as chosen by Accept-Encoding, small ones too."""
+
+    async def send_varied(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": with_vary(message["headers"], (ACCEPT_ENCODING,))}
+        await send(message)
+
+    return send_varied

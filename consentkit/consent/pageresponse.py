@@ -11,10 +11,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
-from starlette.types import Scope, Send
+from starlette.types import Message, Scope, Send
 
-from consentkit.consent.cachepolicy import fields_of, keep_private, may_be_shared, with_vary
-from consentkit.consent.compression import MINIMUM_BYTES, Compression, coded_headers, gains
+from consentkit.consent.cachepolicy import fields_of, keep_private, may_be_shared, with_vary, without_vary
 from consentkit.consent.documents import (
     Asked,
     Asks,
@@ -29,8 +28,6 @@ from consentkit.consent.places import Places, PlaceSearch, Verdict
 from consentkit.consent.validators import of_not_modified, our_tag, without_the_bytes
 
 if TYPE_CHECKING:
-    from starlette.types import Message
-
     from consentkit.consent.cachepolicy import Fields, Headers
     from consentkit.consent.htmlscan import PageBytes
 
@@ -55,7 +52,7 @@ class Exchange(Struct, frozen=True):
         app_scope: as the app sees it, and leaves word in its state.
         asked: what the request asks for.
         tags: what the client holds, by what the app was asked for (`validators.Conditions`).
-        send: to the server.
+        send: to the server, without compression.
     """
 
     scope: Scope
@@ -74,10 +71,12 @@ class PageResponse:
         exchange: the request.
         fragments: gives the markup.
         counts: counts what became of pages.
+        compressed: to the server through compression, where the client takes it; may hold a start back until
+            it has a body.
     """
 
     __slots__ = (
-        "_compression",
+        "_compressed",
         "_counts",
         "_exchange",
         "_fields",
@@ -86,14 +85,16 @@ class PageResponse:
         "_held_body",
         "_page",
         "_search",
+        "_send_body",
         "_start",
     )
 
-    def __init__(self, exchange: Exchange, fragments: Fragments, counts: Counts) -> None:
+    def __init__(self, exchange: Exchange, fragments: Fragments, counts: Counts, *, compressed: Send) -> None:
         self._exchange = exchange
         self._fragments = fragments
         self._counts = counts
-        self._compression: Compression | None = None  # once the body has begun to be coded
+        self._compressed = compressed
+        self._send_body = exchange.send
         self._has_begun = False
         self._fields: Fields = {}
         self._start: Message | None = None  # held back as long as it is set
@@ -105,12 +106,10 @@ class PageResponse:
         """Take a message from the app."""
         kind = message["type"]
         if kind == "http.response.body":
-            if self._start is not None:
-                await self._hold(message)
-            elif self._compression is not None:
-                await self._send_coded(message, self._compression)
+            if self._start is None:
+                await self._send_body(message)
             else:
-                await self._exchange.send(message)
+                await self._hold(message)
         elif kind == "http.response.start" and not self._has_begun:
             self._has_begun = True
             await self._begin(message)
@@ -126,46 +125,43 @@ class PageResponse:
         if start is None:
             return
         self._start = self._held_body = None
-        if body is None:
+        if body is None:  # compression would keep a start without a body
+            self._send_body = self._exchange.send
             await self._exchange.send(start)
             return
-        page, more_body = bytes(self._page), body["more_body"]
+        headers = start["headers"]
+        if self._exchange.asked.takes_gzip:  # GZipMiddleware appends the name where it stands already, too
+            headers = without_vary(headers, ACCEPT_ENCODING)
+        else:
+            headers = with_vary(headers, (ACCEPT_ENCODING,))
+        start = {**start, "headers": headers}
+        await self._compressed(start)
+        await self._compressed({**body, "body": bytes(self._page)})
         self._page = b""
-        headers = with_vary(start["headers"], (ACCEPT_ENCODING,))
-        is_coded = self._exchange.asked.takes_gzip and gains(
-            start["status"], headers, len(page), more_body=more_body
-        )
-        if is_coded:
-            self._compression = Compression()
-            page = await self._compression.code(page, more_body=more_body)
-            # Trailers go with a body in chunks, which has no Content-Length.
-            is_open = more_body or start.get("trailers", False)
-            headers = coded_headers(headers, None if is_open else len(page))
-        await self._exchange.send({**start, "headers": headers})
-        await self._exchange.send({**body, "body": page})
 
     async def _begin(self, message: Message) -> None:
         """Judge the response by its start: hold it, or send it on with the headers it should have."""
         headers: Headers = list(message.get("headers", ()))
         self._fields = fields_of(headers)
+        says_exempt = self._fields.get(EXEMPT_HEADER, (b"",))[0].strip() == b"1"
+        is_exempt = says_exempt or self._is_marked("consentkit_exempt")
         is_head = self._exchange.scope["method"] == "HEAD"
-        is_page = message["status"] == 200 and self._takes_markup()
+        is_page = message["status"] == 200 and not is_exempt and self._takes_markup()
         if message["status"] == 304 and self._exchange.tags:
             headers = of_not_modified(headers, self._exchange.tags)
         elif is_page and is_head:
             headers = self._head_of_page(headers)
+        start = {**message, "headers": headers}
         if is_head or not (is_page or is_compressible(self._fields)):
-            await self._exchange.send({**message, "headers": headers})
+            await self._exchange.send(start)
             return
-        if not is_page and self._is_small():
-            await self._exchange.send({**message, "headers": with_vary(headers, (ACCEPT_ENCODING,))})
-            return
-        self._start = {**message, "headers": headers}
+        self._start = start
+        self._send_body = self._send_compressed
         if is_page:
             self._search = PlaceSearch(charset_declared=content_type_of(self._fields).has_charset)
 
     def _takes_markup(self) -> bool:
-        if not is_html_document(self._fields) or self._is_exempt():
+        if not is_html_document(self._fields):
             return False
         if is_encoded(self._fields):
             self._counts.encoded += 1
@@ -174,10 +170,6 @@ class PageResponse:
             self._counts.wide += 1
             return False
         return True
-
-    def _is_exempt(self) -> bool:
-        says_exempt = self._fields.get(EXEMPT_HEADER, (b"",))[0].strip() == b"1"
-        return says_exempt or self._is_marked("consentkit_exempt")
 
     def _head_of_page(self, headers: Headers) -> Headers:
         """Leave out what only the whole page could tell (RFC 9110 §9.3.2)."""
@@ -245,14 +237,8 @@ class PageResponse:
                 changed.append((b"etag", tag))
         return changed
 
-    def _is_small(self) -> bool:
-        """Say whether the response's own Content-Length is below what is worth compressing."""
-        length = self._fields.get(b"content-length", (b"",))[0]
-        return length.isdigit() and int(length) < MINIMUM_BYTES
-
-    async def _send_coded(self, message: Message, compression: Compression) -> None:
-        body = await compression.code(bytes(message.get("body", b"")), more_body=message.get("more_body", False))
-        await self._exchange.send({**message, "body": body})
+    async def _send_compressed(self, message: Message) -> None:
+        await self._compressed({**message, "body": message.get("body", b"")})
 
     def _is_marked(self, mark: str) -> bool:
         state = self._exchange.app_scope.get("state")

@@ -31,7 +31,8 @@ def test_a_released_lock_is_free_again(tmp_path: Path) -> None:
     lock = PeriodLock(tmp_path / "a.db", exclusive=True)
     lock.release()
     lock.release()
-    PeriodLock(tmp_path / "a.db", exclusive=True, wait_seconds=0).release()
+    with PeriodLock(tmp_path / "a.db", exclusive=True, wait_seconds=0) as again:
+        assert again.path == lock.path
 
 
 def test_the_lock_of_a_process_that_died_is_free(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from consentkit.consent.cachepolicy import (
     may_be_shared,
     unix_time,
     with_vary,
+    without_vary,
 )
 
 Headers = list[tuple[bytes, bytes]]
@@ -114,6 +115,19 @@ def test_private_joins_what_the_app_says(lines: list[str], kept: list[str]) -> N
 )
 def test_vary_lists_each_name_once(lines: list[str], kept: list[str]) -> None:
     assert with_vary(header_lines(*lines), (b"Cookie", b"Sec-GPC")) == header_lines(*kept)
+
+
+@pytest.mark.parametrize(
+    ("lines", "kept"),
+    [
+        pytest.param(["vary: Cookie, accept-encoding, X"], ["vary: Cookie, X"], id="among others"),
+        pytest.param(["x: y", "vary: Accept-Encoding"], ["x: y"], id="alone"),
+        pytest.param(["vary: Accept-Encoding", "vary: Cookie"], ["vary: Cookie"], id="on a line of its own"),
+        pytest.param(["vary: *"], ["vary: *"], id="anything"),
+    ],
+)
+def test_a_name_is_taken_out_of_vary(lines: list[str], kept: list[str]) -> None:
+    assert without_vary(header_lines(*lines), b"Accept-Encoding") == header_lines(*kept)
 
 
 @pytest.mark.parametrize(

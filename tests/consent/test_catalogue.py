@@ -193,7 +193,7 @@ def test_only_the_files_that_are_named_are_read() -> None:
         files = {name.replace("\\\\", "/") for name in read}
         assert files == {"consentkit.toml", "presets/quart.toml", "services/matomo.toml"}, files
     """
-    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, timeout=60)
+    assert subprocess.run([sys.executable, "-c", textwrap.dedent(code)], timeout=60, check=False).returncode == 0
 
 
 def test_registry_loads_no_template_engine_no_cryptography_and_no_database() -> None:
@@ -203,7 +203,7 @@ def test_registry_loads_no_template_engine_no_cryptography_and_no_database() -> 
         heavy = {"jinja2", "cryptography", "sqlalchemy", "ua_parser", "maxminddb", "click", "rich"}
         assert not heavy & set(sys.modules), heavy & set(sys.modules)
     """
-    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, timeout=60)
+    assert subprocess.run([sys.executable, "-c", textwrap.dedent(code)], timeout=60, check=False).returncode == 0
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -571,7 +571,7 @@ def test_a_page_is_compressed_once_when_the_client_takes_it(inner: bool) -> None
     assert answer.header("content-encoding") == "gzip"
     assert gzip.decompress(answer.body).startswith(INJECTED)
     assert answer.header("content-length") == str(len(answer.body))
-    assert sorted(str(answer.header("vary")).split(", ")) == ["Accept-Encoding", "Cookie", "Sec-GPC"]
+    assert answer.header("vary") == "Cookie, Sec-GPC, Accept-Encoding"
     assert seen == ["identity"]
     assert inject.encoded == 0
 
@@ -580,7 +580,7 @@ def test_a_small_page_says_all_the_same_that_it_may_be_compressed() -> None:
     inject = Inject(page_app((b"vary", b"accept-encoding"), page=b"<p>", status=404), Markup())
     answer = call(inject, scope_of([*NAVIGATION, (b"accept-encoding", b"gzip")]))
     assert answer.body == b"<p>"
-    assert answer.header("vary") == "accept-encoding"
+    assert answer.header("vary") == "Accept-Encoding"
 
 
 @pytest.mark.parametrize("accepted", [b"br", b"gzip;q=0", b"identity"])
@@ -744,11 +744,3 @@ def test_the_markups_hash_tells_all_of_it(size: int) -> None:
     hashes = {markup_hash(Insertion(*pair)) for pair in markups}
     assert len(hashes) == 4
     assert all(len(digits) == 8 and int(digits, 16) >= 0 for digits in hashes)
-
-
-def test_a_small_text_goes_on_before_its_body_and_says_that_larger_ones_are_compressed() -> None:
-    app = sends(start((b"content-type", b"text/plain"), (b"content-length", b"2"), html=False), body(b"ok"))
-    answer = call(Inject(app, Markup()), scope_of([*NAVIGATION, (b"accept-encoding", b"gzip")]))
-    assert answer.body == b"ok"
-    assert answer.header("content-encoding") is None
-    assert answer.header("vary") == "Accept-Encoding"
