@@ -108,12 +108,19 @@ class Keyring:
             KeyUnavailable: a file of that name is there and does not open.
             StorageError: it can't be written.
         """
-        key, nonce = secrets.token_bytes(KEY_BYTES), secrets.token_bytes(NONCE_BYTES)
-        sealed = _WRAPPED_MAGIC + nonce + self._wrapping.encrypt(nonce, key, name.encode())
+        key = secrets.token_bytes(KEY_BYTES)
+        return key if self.put(name, key) else self.load(name)
+
+    def put(self, name: str, key: bytes) -> bool:
+        """Keep a key that was made elsewhere under that name, durably; return False where one is there already.
+
+        Raises:
+            StorageError: it can't be written.
+        """
         try:
             path = self._path(name)
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            return key if publish(path, sealed) else self.load(name)
+            return publish(path, self._wrapped(name, key))
         except OSError as exc:
             raise StorageError(str(self.folder), f"a key can't be written ({exc.strerror})") from exc
 
@@ -177,6 +184,10 @@ class Keyring:
     def names(self, group: str) -> list[str]:
         """List the names in one group, as ``worker`` or ``period``, sorted."""
         return sorted(f"{group}/{path.stem}" for path in (self.folder / group).glob("*.key"))
+
+    def _wrapped(self, name: str, key: bytes) -> bytes:
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        return _WRAPPED_MAGIC + nonce + self._wrapping.encrypt(nonce, key, name.encode())
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.key"

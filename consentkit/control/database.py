@@ -1,7 +1,6 @@
-"""The control database: choices, audit, periods, policies. Few rows, each of which must not be lost.
+"""The control database, open: its connection and what a transaction means.
 
-Owns the connection, the tables and what a transaction means; what the rows mean is their rooms' business.
-SQLAlchemy stands behind this module alone, so a worker that has nothing to write never loads it.
+Owns durability: a transaction that has ended is on the disk. What stands in the tables is `tables`' business.
 """
 
 from __future__ import annotations
@@ -10,110 +9,25 @@ import contextlib
 from typing import TYPE_CHECKING, Final
 
 import sqlcipher3.dbapi2 as sqlcipher
-from sqlalchemy import (
-    Column,
-    Connection,
-    Engine,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
-    Text,
-    create_engine,
-    event,
-)
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
+from consentkit.control.tables import metadata
 from consentkit.errors import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from consentkit.crypto import Keyring
 
 KEY_NAME: Final = "control/control"
 
+_CALLBACKS: Final = "consentkit.after_commit"
+
 # How long a writer waits for another's transaction, in seconds. Each is a few rows and one fsync.
 _BUSY_SECONDS: Final = 10.0
-
-metadata = MetaData()
-
-policy = Table(
-    "policy",
-    metadata,
-    Column("revision", Integer, primary_key=True),
-    Column("hash", String(64), nullable=False),
-    Column("snapshot", LargeBinary, nullable=False),
-    Column("time", Integer, nullable=False),
-)
-
-decision = Table(
-    "decision",
-    metadata,
-    Column("number", Integer, primary_key=True),
-    Column("minute", Integer, nullable=False),
-    Column("consent_id", String(43), nullable=False, index=True),
-    Column("granted", Text, nullable=False),
-    Column("denied", Text, nullable=False),
-    Column("method", String(16), nullable=False),
-    Column("revision", Integer, nullable=False),
-    Column("locale", String(35), nullable=False),
-    Column("script", Integer, nullable=False),
-    Column("previous_number", Integer, nullable=False),
-    Column("previous_hash", String(64), nullable=False),
-    Column("hash", String(64), nullable=False),
-)
-
-audit = Table(
-    "audit",
-    metadata,
-    Column("number", Integer, primary_key=True),
-    Column("time_us", Integer, nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("origin", Text, nullable=False),
-    Column("action", String(64), nullable=False, index=True),
-    Column("purpose", String(16), nullable=False),
-    Column("case_id", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("detail", Text, nullable=False),
-    Column("rows", Integer, nullable=False),
-    Column("previous_hash", String(64), nullable=False),
-    Column("hash", String(64), nullable=False),
-)
-
-period = Table(
-    "period",
-    metadata,
-    Column("name", String(13), primary_key=True),
-    Column("generation", Integer, nullable=False),
-    Column("state", String(16), nullable=False),
-    Column("since_us", Integer, nullable=False, index=True),
-    Column("until_us", Integer, nullable=False),
-    # What the seal found; nothing until then.
-    Column("rows", Integer),
-    Column("bytes", Integer),
-    Column("oldest_us", Integer),
-    Column("file_hash", String(64), nullable=False),
-    Column("is_truncated", Integer, nullable=False),
-    # A rewritten generation that is still to be destroyed.
-    Column("old_generation", Integer),
-    Column("early", Text, nullable=False),
-    Column("late_dropped", Integer, nullable=False),
-    Column("destroyed_us", Integer),
-)
-
-# One row an hour in which an ingester was at work, in the order of writing: a clock that was set wrong
-# shows as a leap between two rows.
-heartbeat = Table(
-    "heartbeat",
-    metadata,
-    Column("number", Integer, primary_key=True),
-    Column("time_us", Integer, nullable=False),
-    Column("audit_number", Integer, nullable=False),
-)
 
 
 class Control:
@@ -147,14 +61,24 @@ class Control:
     def transaction(self) -> Iterator[Connection]:
         """Give a connection in one serialised transaction, durable when the block ends.
 
+        What `after_commit` was given on the way is called then.
+
         Raises:
             StorageError: the database refused; what it says is left out where it could hold values.
         """
         try:
             with self._engine.begin() as connection:
                 yield connection
+                callbacks: list[Callable[[], None]] = connection.info.get(_CALLBACKS, [])
         except DBAPIError as exc:
             raise StorageError(str(self._path), f"the control database refused ({exc.orig})") from None
+        for callback in callbacks:
+            callback()
+
+
+def after_commit(connection: Connection, callback: Callable[[], None]) -> None:
+    """Have something done when the transaction is durable; not at all where it is not."""
+    connection.info.setdefault(_CALLBACKS, []).append(callback)
 
 
 def open_sqlcipher(path: Path, key: bytes, *, read_only: bool = False) -> sqlcipher.Connection:
