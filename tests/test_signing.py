@@ -74,7 +74,8 @@ def test_what_waits_for_a_commit_is_done_after_it_and_only_then(control: Control
             after_commit(connection, lambda: done.append("undone"))
             raise InterruptedError
 
-    pytest.raises(InterruptedError, fail)
+    with pytest.raises(InterruptedError):
+        fail()
     with control.transaction() as connection:
         after_commit(connection, lambda: done.append("durable"))
         assert not done
