@@ -16,6 +16,7 @@ import sqlcipher3.dbapi2 as sqlcipher
 from consentkit import audit
 from consentkit.archive.period import change
 from consentkit.archive.periodlock import READER_SECONDS, PeriodLock
+from consentkit.archive.store.digest import stored_head
 from consentkit.archive.store.tables import TIES
 from consentkit.control import open_sqlcipher
 from consentkit.crypto import sync_directory
@@ -40,12 +41,20 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
         bytes: the file's size.
         oldest_us: time of the first request; None where there is none.
         file_hash: SHA-256 of the file; empty while it is open.
+        batch, head: the running digest, in hexadecimal, as of the last batch.
     """
 
     rows: int
     bytes: int
     oldest_us: int | None
     file_hash: str = ""
+    batch: int = 0
+    head: str = ""
+
+    @property
+    def columns(self) -> dict[str, object]:
+        """What the catalogue of periods holds of it."""
+        return {"rows": self.rows, "bytes": self.bytes, "oldest_us": self.oldest_us, "file_hash": self.file_hash}
 
 
 def is_ripe(period: Period, now_us: int) -> bool:
@@ -73,7 +82,7 @@ def seal(
     with PeriodLock(file, exclusive=True, wait_seconds=wait_seconds):
         contents = close_for_good(file, holdings.keyring.load(period.key_name), period)
         with holdings.control.transaction() as connection:
-            if not change(connection, period, ("open",), state="sealed", **msgspec.structs.asdict(contents)):
+            if not change(connection, period, ("open",), state="sealed", **contents.columns):
                 return None
             audit.append(
                 connection,
@@ -110,6 +119,7 @@ def close_for_good(file: Path, key: bytes, period: Period) -> Contents:
         connection = open_sqlcipher(file, key)
         try:
             rows, oldest_us = measure(connection, period)
+            head = stored_head(connection)
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             mode = connection.execute("PRAGMA journal_mode = DELETE").fetchone()[0]
         finally:
@@ -119,7 +129,14 @@ def close_for_good(file: Path, key: bytes, period: Period) -> Contents:
     if mode != "delete":
         raise StorageError(file.name, "the period can't be sealed: another process has it open")
     _sync(file)
-    return Contents(rows=rows, bytes=file.stat().st_size, oldest_us=oldest_us, file_hash=file_hash(file))
+    return Contents(
+        rows=rows,
+        bytes=file.stat().st_size,
+        oldest_us=oldest_us,
+        file_hash=file_hash(file),
+        batch=head.batch,
+        head=head.digest.hex(),
+    )
 
 
 def _sync(file: Path) -> None:

@@ -190,7 +190,7 @@ def _period_of(batches: list[Batch], settings: Settings) -> Period:
 
 def _beyond_mark(stored: sqlcipher.Connection, batch: Batch) -> Batch:
     mark = stored.execute(
-        "SELECT coalesce(max(next_sequence), 0) FROM batch WHERE worker = ? AND segment = ?",
+        "SELECT coalesce(max(next_sequence), 0) FROM segment WHERE worker = ? AND number = ?",
         (batch.worker, batch.segment),
     ).fetchone()[0]
     return batch._replace(entries=[entry for entry in batch.entries if entry[0] >= mark])

@@ -20,6 +20,7 @@ from consentkit.archive.period import Catalogue, change
 from consentkit.archive.periodlock import PeriodLock, custody
 from consentkit.archive.schedule import DAY_US
 from consentkit.archive.sealing import Contents, close_for_good, file_hash
+from consentkit.archive.store.digest import digest_key, restate
 from consentkit.archive.store.tables import SCHEMA, pack_address, unpack_address
 from consentkit.control import open_sqlcipher
 from consentkit.errors import ConsentKitError, StorageError
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from consentkit.archive.period import Period
     from consentkit.audit import Actor
 
-_COPIED: Final = ("agent", "resource", "referrer", "batch", "gap")
+_COPIED: Final = ("agent", "resource", "referrer", "segment", "batch", "gap", "misdated")
 
 # The place was found by the full address; of a network's several places the first stands for all.
 _REWRITE: Final = """
@@ -105,7 +106,7 @@ def truncate(holdings: Holdings, period: Period, actor: Actor, *, wait_seconds: 
             raise StorageError(period.file_name, "is not the file that was sealed; it is left as it is")
         contents = _write(holdings, period, fresh)
         with holdings.control.transaction() as connection:
-            values = {**msgspec.structs.asdict(contents), "generation": fresh.generation, "is_truncated": 1}
+            values = {**contents.columns, "generation": fresh.generation, "is_truncated": 1}
             if not change(connection, period, ("sealed",), **values, old_generation=period.generation):
                 return None
             audit.append(
@@ -134,7 +135,7 @@ def _write(holdings: Holdings, period: Period, fresh: Period) -> Contents:
     try:
         connection = open_sqlcipher(file, key)
         try:
-            _rewrite(connection, old_file, old_key)
+            _rewrite(connection, key, old_file, old_key)
         finally:
             connection.close()
     except sqlcipher.Error as exc:
@@ -142,11 +143,13 @@ def _write(holdings: Holdings, period: Period, fresh: Period) -> Contents:
     return close_for_good(file, key, fresh)
 
 
-def _rewrite(connection: sqlcipher.Connection, old_file: Path, old_key: bytes) -> None:
+def _rewrite(connection: sqlcipher.Connection, key: bytes, old_file: Path, old_key: bytes) -> None:
     connection.create_function("truncated", 1, _truncated, deterministic=True)
     connection.execute("ATTACH DATABASE ? AS old KEY ?", (str(old_file), f"x'{old_key.hex()}'"))
     copies = "".join(f"INSERT INTO {table} SELECT * FROM old.{table};" for table in _COPIED)  # noqa: S608 - our names
-    connection.executescript(f"BEGIN; {SCHEMA} {copies} {_REWRITE} COMMIT;")
+    connection.executescript(f"BEGIN; {SCHEMA} {copies} {_REWRITE}")
+    restate(connection, digest_key(key))
+    connection.execute("COMMIT")
     rows, old_rows = (
         connection.execute(f"SELECT count(*) FROM {schema}.request").fetchone()[0]  # noqa: S608 - our names
         for schema in ("main", "old")

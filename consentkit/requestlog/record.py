@@ -63,13 +63,15 @@ class Gap(msgspec.Struct, frozen=True, gc=False, array_like=True, tag="g"):
     Attributes:
         since_us, until_us: first and last loss; microseconds since 1970 UTC.
         lost: how many records.
-        reason: ``full`` (the spool's limit) or ``write`` (the disk refused).
+        reason: ``full`` (the spool's limit), ``write`` (the disk refused) or ``sampled`` (a flood).
+        network: whose records, as ``192.0.2.0/24``; empty for everybody's.
     """
 
     since_us: int
     until_us: int
     lost: int
-    reason: Literal["full", "write"]
+    reason: Literal["full", "write", "sampled"]
+    network: str = ""
 
 
 Entry: TypeAlias = Record | Gap

@@ -68,6 +68,10 @@ class FoundRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One request as it is shown: the record, and what was resolved of it.
 
     `time` is ISO 8601 in UTC with microseconds; other fields are as `requestlog.record.Record` says.
+
+    Attributes:
+        claimed_time: what the worker's clock said, where that was far from the ingester's; `time` is then
+            when the record was ingested. Empty otherwise.
     """
 
     time: str
@@ -94,3 +98,4 @@ class FoundRequest(msgspec.Struct, frozen=True, kw_only=True):
     os_version: str
     country: str
     city: str
+    claimed_time: str = ""

@@ -9,13 +9,25 @@ from typing import TYPE_CHECKING, Final
 
 import sqlcipher3.dbapi2 as sqlcipher
 
+from consentkit.archive.store.digest import (
+    COLUMNS,
+    GAP_COLUMNS,
+    REQUEST_COLUMNS,
+    BatchRow,
+    Head,
+    Row,
+    digest_key,
+    extend,
+    store_head,
+    stored_head,
+)
 from consentkit.archive.store.tables import SCHEMA, TIES, pack_address, text_hash
 from consentkit.control import open_sqlcipher
 from consentkit.errors import StorageError
 from consentkit.requestlog.record import ADDRESS_SOURCES, OUTCOMES, Gap, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from consentkit.archive.period import Period
@@ -25,10 +37,14 @@ if TYPE_CHECKING:
 # Distinct values remembered between batches; past it the table is emptied and values are looked up again.
 _REMEMBERED: Final = 50_000
 
-_INSERT: Final = (
-    "INSERT INTO request (id, batch, sequence, client, agent, resource, referrer, status, outcome,"
-    " bytes_sent, duration_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
+_INSERT: Final = f"INSERT INTO request ({REQUEST_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_GAP: Final = f"INSERT INTO gap ({GAP_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_INSERT_BATCH: Final = "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+
+_ADD: Final = "INSERT INTO {table} ({columns}) VALUES ({marks})"
+_LAST_NUMBERS: Final = """
+SELECT (SELECT coalesce(max(id), 0) FROM client), (SELECT coalesce(max(id), 0) FROM agent),
+  (SELECT coalesce(max(id), 0) FROM resource), (SELECT coalesce(max(id), 0) FROM referrer)"""
 
 _Row = tuple[int, ...]
 
@@ -48,6 +64,7 @@ class PeriodFile:
         connection: an SQLCipher connection in autocommit mode; the tables are made if they are not there.
         period: which one.
         resolvers: asked once per distinct value.
+        key: of the period, under which its digest is kept; None = it keeps none.
         first_tie: where the tie-breakers of a microsecond begin.
     """
 
@@ -57,18 +74,22 @@ class PeriodFile:
         period: Period,
         resolvers: Resolvers,
         *,
+        key: bytes | None = None,
         first_tie: int = 0,
     ) -> None:
         self.connection = connection
         self.period = period
         self._resolvers = resolvers
+        self._digest_key = digest_key(key) if key is not None else None
         self._first_tie = first_tie
+        self._fresh: dict[str, list[Row]] = {table: [] for table in COLUMNS}
         self._clients: dict[tuple[str, str, str], int] = {}
         self._agents: dict[str, int] = {}
         self._resources: dict[tuple[str, str, str, str, int], int] = {}
         self._referrers: dict[str, int] = {}
         if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             connection.executescript(f"BEGIN; {SCHEMA} COMMIT;")
+        self._head = stored_head(connection)
 
     @classmethod
     def open(cls, path: Path, key: bytes, period: Period, resolvers: Resolvers) -> PeriodFile:
@@ -78,7 +99,7 @@ class PeriodFile:
             StorageError: the file can't be opened, is damaged, or is under another key.
         """
         try:
-            return cls(open_sqlcipher(path, key), period, resolvers)
+            return cls(open_sqlcipher(path, key), period, resolvers, key=key)
         except sqlcipher.Error as exc:
             raise StorageError(str(path), f"the period can't be opened ({exc})") from exc
 
@@ -104,9 +125,13 @@ class PeriodFile:
             self.connection.execute("BEGIN IMMEDIATE")
             try:
                 added = sum(self._apply(batch) for batch in batches)
+                store_head(self.connection, self._head)
             except BaseException:
                 self.connection.execute("ROLLBACK")
                 self._forget()  # numbers given inside the transaction are gone with it
+                for of_table in self._fresh.values():
+                    of_table.clear()
+                self._head = stored_head(self.connection)
                 raise
             self.connection.execute("COMMIT")
         except sqlcipher.Error as exc:
@@ -117,10 +142,15 @@ class PeriodFile:
         """Return the sequence below which every frame of this period in the segment is applied."""
         return int(
             self.connection.execute(
-                "SELECT coalesce(max(next_sequence), 0) FROM batch WHERE worker = ? AND segment = ?",
+                "SELECT coalesce(max(next_sequence), 0) FROM segment WHERE worker = ? AND number = ?",
                 (worker, segment),
             ).fetchone()[0]
         )
+
+    @property
+    def head(self) -> Head:
+        """The running digest as of the last batch."""
+        return self._head
 
     def close(self) -> None:
         """Close the file."""
@@ -131,21 +161,35 @@ class PeriodFile:
         fresh = [(sequence, entry) for sequence, entry in batch.entries if sequence >= mark]
         if not fresh:
             return 0
-        number = self.connection.execute(
-            "INSERT INTO batch (worker, segment, next_sequence) VALUES (?, ?, ?)",
-            (batch.worker, batch.segment, fresh[-1][0] + 1),
-        ).lastrowid
+        number = self._head.batch + 1
         rows = [self._row(number, sequence, entry) for sequence, entry in fresh if isinstance(entry, Record)]
-        self._insert(rows)
-        self.connection.executemany(
-            "INSERT INTO gap (since_us, until_us, lost, reason, batch, sequence) VALUES (?, ?, ?, ?, ?, ?)",
-            [
-                (gap.since_us, gap.until_us, gap.lost, gap.reason, number, sequence)
-                for sequence, gap in fresh
-                if isinstance(gap, Gap)
-            ],
-        )
+        gaps = [
+            (gap.since_us, gap.until_us, gap.lost, gap.reason, gap.network, number, sequence)
+            for sequence, gap in fresh
+            if isinstance(gap, Gap)
+        ]
+        rows = self._insert(rows)
+        self.connection.executemany(_INSERT_GAP, gaps)
+        segment, next_sequence = self._segment(batch), fresh[-1][0] + 1
+        self._execute("UPDATE segment SET next_sequence = ? WHERE id = ?", (next_sequence, segment))
+        last_numbers = self._execute(_LAST_NUMBERS).fetchone()
+        self._end(BatchRow(number, segment, next_sequence, len(rows), *last_numbers), [rows, gaps, []])
         return len(rows)
+
+    def _segment(self, batch: Batch) -> int:
+        stored = (batch.worker, batch.segment)
+        number = self._find("SELECT id FROM segment WHERE worker = ? AND number = ?", stored)
+        return number or self._add("segment", stored)
+
+    def _end(self, batch: BatchRow, rows: Sequence[Sequence[Row]]) -> None:
+        """Write a batch down, and take it into the digest with all that came by it."""
+        self._execute(_INSERT_BATCH, batch)
+        if self._digest_key is not None:
+            self._head = extend(self._digest_key, self._head, batch, [*self._fresh.values(), *rows])
+        else:
+            self._head = Head(batch.id, self._head.digest)
+        for of_table in self._fresh.values():
+            of_table.clear()
 
     def _row(self, batch: int, sequence: int, record: Record) -> _Row:
         if len(self._clients) + len(self._agents) + len(self._resources) + len(self._referrers) > _REMEMBERED:
@@ -165,16 +209,21 @@ class PeriodFile:
             record.duration_us,
         )
 
-    def _insert(self, rows: list[_Row]) -> None:
-        """Insert rows, giving those of one microsecond numbers of their own."""
-        self.connection.execute("SAVEPOINT rows")
+    def _insert(self, rows: list[_Row]) -> list[_Row]:
+        """Insert rows, giving those of one microsecond numbers of their own; return them as they are stored."""
+        self._execute("SAVEPOINT rows")
         try:
             self.connection.executemany(_INSERT, rows)
         except sqlcipher.IntegrityError:
-            self.connection.execute("ROLLBACK TO rows")
-            for row in rows:
-                self.connection.execute(_INSERT, (self._free_id(row[0]), *row[1:]))
-        self.connection.execute("RELEASE rows")
+            self._execute("ROLLBACK TO rows")
+            rows = [self._insert_one(row) for row in rows]
+        self._execute("RELEASE rows")
+        return rows
+
+    def _insert_one(self, row: _Row) -> _Row:
+        stored = (self._free_id(row[0]), *row[1:])
+        self._execute(_INSERT, stored)
+        return stored
 
     def _free_id(self, wanted: int) -> int:
         """Return the first free number from `wanted` on; what overflows takes the next microsecond's."""
@@ -194,10 +243,7 @@ class PeriodFile:
             number = self._find("SELECT id FROM client WHERE address = ? AND peer = ? AND source = ?", stored)
             if number is None:
                 place = self._resolvers.places.resolve(record.client_address)
-                number = self._add(
-                    "INSERT INTO client (address, peer, source, country, city) VALUES (?, ?, ?, ?, ?)",
-                    (*stored, place.country, place.city),
-                )
+                number = self._add("client", (*stored, place.country, place.city))
             self._clients[key] = number
         return number
 
@@ -208,8 +254,7 @@ class PeriodFile:
             if number is None:
                 agent = self._resolvers.agents.resolve(user_agent)
                 number = self._add(
-                    "INSERT INTO agent (hash, user_agent, device, device_type, browser, browser_version, os,"
-                    " os_version) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    "agent",
                     (
                         *stored,
                         agent.device,
@@ -241,11 +286,7 @@ class PeriodFile:
                 stored,
             )
             if number is None:
-                number = self._add(
-                    "INSERT INTO resource (hash, method, scheme, host, path, query, query_flags)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    stored,
-                )
+                number = self._add("resource", stored)
             self._resources[key] = number
         return number
 
@@ -253,16 +294,23 @@ class PeriodFile:
         if (number := self._referrers.get(host)) is None:
             number = self._find("SELECT id FROM referrer WHERE host = ?", (host,))
             if number is None:
-                number = self._add("INSERT INTO referrer (host) VALUES (?)", (host,))
+                number = self._add("referrer", (host,))
             self._referrers[host] = number
         return number
 
     def _find(self, statement: str, values: tuple[object, ...]) -> int | None:
-        row = self.connection.execute(statement, values).fetchone()
+        row = self._execute(statement, values).fetchone()
         return int(row[0]) if row else None
 
-    def _add(self, statement: str, values: tuple[object, ...]) -> int:
-        return int(self.connection.execute(statement, values).lastrowid)
+    def _add(self, table: str, values: Row) -> int:
+        """Insert a row of a table whose rows stand once, noting it for the digest of this batch."""
+        statement = _ADD.format(table=table, columns=COLUMNS[table], marks=", ".join("?" * len(values)))
+        number = int(self._execute(statement, values).lastrowid)
+        self._fresh[table].append((number, *values))
+        return number
+
+    def _execute(self, statement: str, values: Sequence[object] = ()) -> sqlcipher.Cursor:
+        return self.connection.execute(statement, values)
 
     def _forget(self) -> None:
         for remembered in (self._clients, self._agents, self._resources, self._referrers):

@@ -26,11 +26,13 @@ if TYPE_CHECKING:
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _COLUMNS: Final = """
-SELECT r.id, b.worker, b.segment, r.sequence, c.address, c.peer, c.source, s.method, s.scheme, s.host,
+SELECT r.id, g.worker, g.number, r.sequence, c.address, c.peer, c.source, s.method, s.scheme, s.host,
   s.path, s.query, s.query_flags, r.status, r.outcome, r.bytes_sent, r.duration_us, a.user_agent, f.host,
-  a.device, a.device_type, a.browser, a.browser_version, a.os, a.os_version, c.country, c.city
-FROM request r JOIN batch b ON b.id = r.batch JOIN client c ON c.id = r.client JOIN agent a ON a.id = r.agent
-  JOIN resource s ON s.id = r.resource JOIN referrer f ON f.id = r.referrer
+  a.device, a.device_type, a.browser, a.browser_version, a.os, a.os_version, c.country, c.city,
+  (SELECT time_us FROM misdated m WHERE m.id = r.id)
+FROM request r JOIN batch b ON b.id = r.batch JOIN segment g ON g.id = b.segment
+  JOIN client c ON c.id = r.client JOIN agent a ON a.id = r.agent JOIN resource s ON s.id = r.resource
+  JOIN referrer f ON f.id = r.referrer
 WHERE """
 
 _CLIENTS: Final = "r.client IN (SELECT id FROM client WHERE "
@@ -131,7 +133,7 @@ def _glob(pattern: str) -> str:
 def _found(period: Period, row: tuple[object, ...]) -> tuple[Cursor, FoundRequest]:
     (number, worker, segment, sequence, address, peer, source, method, scheme, host, path, query, flags,
      status, outcome, bytes_sent, duration_us, user_agent, referrer, device, device_type, browser,
-     browser_version, os, os_version, country, city) = row  # fmt: skip
+     browser_version, os, os_version, country, city, claimed_us) = row  # fmt: skip
     offset_us, tie = divmod(_int(number), TIES)
     time_us = period.since_us + offset_us
     return Cursor(time_us, tie), FoundRequest(
@@ -159,6 +161,7 @@ def _found(period: Period, row: tuple[object, ...]) -> tuple[Cursor, FoundReques
         os_version=str(os_version),
         country=str(country),
         city=str(city),
+        claimed_time="" if claimed_us is None else iso_time(_int(claimed_us)),
     )
 
 

@@ -14,6 +14,10 @@ from typing import Final
 # the order in which they are shown, and an index on any column pages newest first without sorting.
 TIES: Final = 256
 
+# `segment.next_sequence` is the mark: every frame of this period below it is applied. `batch` says which rows
+# came together, and `digest` how the period stood after the last of them. A request whose own time was far
+# from the ingester's stands under the time of its ingestion, and its own in `misdated`.
+
 SCHEMA: Final = """
 CREATE TABLE client (
   id INTEGER PRIMARY KEY, address BLOB NOT NULL, peer BLOB NOT NULL, source INTEGER NOT NULL,
@@ -28,9 +32,13 @@ CREATE TABLE resource (
   host TEXT NOT NULL, path TEXT NOT NULL, query TEXT, query_flags INTEGER NOT NULL);
 CREATE INDEX resource_hash ON resource (hash);
 CREATE TABLE referrer (id INTEGER PRIMARY KEY, host TEXT NOT NULL UNIQUE);
+CREATE TABLE segment (
+  id INTEGER PRIMARY KEY, worker TEXT NOT NULL, number INTEGER NOT NULL,
+  next_sequence INTEGER NOT NULL DEFAULT 0,  UNIQUE (worker, number));
 CREATE TABLE batch (
-  id INTEGER PRIMARY KEY, worker TEXT NOT NULL, segment INTEGER NOT NULL, next_sequence INTEGER NOT NULL);
-CREATE INDEX batch_mark ON batch (worker, segment, next_sequence);
+  id INTEGER PRIMARY KEY, segment INTEGER NOT NULL, next_sequence INTEGER NOT NULL, requests INTEGER NOT NULL,
+  client INTEGER NOT NULL, agent INTEGER NOT NULL, resource INTEGER NOT NULL, referrer INTEGER NOT NULL);
+CREATE TABLE digest (id INTEGER PRIMARY KEY CHECK (id = 1), batch INTEGER NOT NULL, head BLOB NOT NULL);
 CREATE TABLE request (
   id INTEGER PRIMARY KEY, batch INTEGER NOT NULL, sequence INTEGER NOT NULL, client INTEGER NOT NULL,
   agent INTEGER NOT NULL, resource INTEGER NOT NULL, referrer INTEGER NOT NULL, status INTEGER NOT NULL,
@@ -38,7 +46,8 @@ CREATE TABLE request (
 CREATE INDEX request_client ON request (client);
 CREATE TABLE gap (
   since_us INTEGER NOT NULL, until_us INTEGER NOT NULL, lost INTEGER NOT NULL, reason TEXT NOT NULL,
-  batch INTEGER NOT NULL, sequence INTEGER NOT NULL);
+  network TEXT NOT NULL, batch INTEGER NOT NULL, sequence INTEGER NOT NULL);
+CREATE TABLE misdated (id INTEGER PRIMARY KEY, time_us INTEGER NOT NULL);
 """
 
 
