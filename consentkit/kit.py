@@ -28,6 +28,8 @@ from consentkit.requestlog.redact import Redactor
 from consentkit.requestlog.spool import Spool
 from consentkit.requestlog.truncate import truncate_address
 from consentkit.settings import Settings, read_secrets
+from consentkit.status import WorkerStatus
+from consentkit.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,6 +90,9 @@ class ConsentKit:
         self._keys: Keys | None = None
         self._spool: Spool | None = None
         self._keeper: IngestKeeper | None = None
+        self._watch: Watch | None = None
+        self._wrapped: list[tuple[Capture, Inject]] = []
+        self._trusted = TrustedProxies(self.settings.requestlog.trusted_proxies)
 
     @property
     def is_started(self) -> bool:
@@ -110,10 +115,11 @@ class ConsentKit:
             gate,
             spool=lambda: self._spool,
             redactor=Redactor(log.keep_query_keys, redact_paths=log.redact_paths),
-            forwarding=partial(resolve_forwarding, trusted=TrustedProxies(log.trusted_proxies)),
+            forwarding=partial(resolve_forwarding, trusted=self._trusted),
             exclude_paths=log.exclude_paths,
             kept_address=truncate_address if log.truncate_ip_after_days == 0 else str,
         )
+        self._wrapped.append((capture, inject))
         return Site(self, capture, app)
 
     def template_context(self, request: Request) -> dict[str, object]:
@@ -162,11 +168,12 @@ class ConsentKit:
             logger.warning("no CONSENTKIT_SECRET is set: one was made in %s, for development", storage.keys)
         state = self._open_policy(keyring)
         self._spool = Spool(storage.directory, keyring, max_bytes=log.spool_max_mb * _BYTES_A_MEGABYTE)
+        self._watch = Watch(storage.directory, self._spool.worker, self._status)
         from consentkit.archive.child import IngestKeeper, IngestOrder  # noqa: PLC0415 - brings subprocess along
 
         order = IngestOrder.of(self.settings, self._secrets)
         is_external = log.ingest == "external"
-        self._keeper = IngestKeeper(order, each_round=self._watch_spool, is_external=is_external)
+        self._keeper = IngestKeeper(order, each_round=self._tend, is_external=is_external)
         self._keeper.start()
         policy = Policy(state, self.registry.categories, self.settings.consent.lifetime_days)
         self._keys = Keys(ChoiceSigner(keyring.derive("choice/v1")), policy)
@@ -206,6 +213,20 @@ class ConsentKit:
 
         return record_decision(self._open_control(), decision)
 
+    def _tend(self) -> None:
+        self._watch_spool()
+        if (watch := self._watch) is not None:
+            watch.round()
+
+    def _status(self) -> WorkerStatus:
+        spool = self._spool
+        return WorkerStatus(
+            is_proxied_by_server=self._trusted.is_preempted,
+            lost=spool.lost if spool is not None else 0,
+            unrecorded=sum(capture.unrecorded for capture, _ in self._wrapped),
+            pages_without_banner=sum(inject.encoded for _, inject in self._wrapped),
+        )
+
     def _watch_spool(self) -> None:
         spool = self._spool  # `stop` may take it away meanwhile, in another thread
         if spool is not None:
@@ -219,6 +240,9 @@ class ConsentKit:
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
             keeper.stop()
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.close()
         self._control = None
         self._keyring = None
 

@@ -91,6 +91,11 @@ class Caretaker:
             self._attempt("sealing", self._seal)
             self._attempt("the cutting of addresses", self._truncate)
 
+    @property
+    def undone(self) -> dict[str, str]:
+        """What is not done, with the fault of each."""
+        return dict(self._told)
+
     def _record(self, in_force: Mapping[str, object]) -> None:
         inforce.record_start(self._holdings.control, SYSTEM, in_force)
 
@@ -131,6 +136,7 @@ class Caretaker:
         except Exception:
             # A fault of ours here must not stop the storing of the log.
             self.failures += 1
+            self._told[what] = "a fault of consentkit's own; the site's log has it"
             logger.exception("%s failed; trying again", what)
         else:
             self._told.pop(what, None)

@@ -15,7 +15,9 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections import defaultdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -35,6 +37,7 @@ from consentkit.control import Control
 from consentkit.crypto import Keyring
 from consentkit.errors import ConsentKitError
 from consentkit.requestlog.record import Entry, Record
+from consentkit.status import INGESTER, IngesterStatus, StatusFile, remove_old
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -211,24 +214,64 @@ def run(order: IngestOrder, stop: threading.Event, *, ready: Callable[[], None] 
     caretaker.start(order.in_force)
     if ready is not None:
         ready()
-    is_refused = False
+    refused = ""
+    says = _Says(directory, caretaker, places)
     try:
         while True:
             is_last = stop.wait(POLL_SECONDS)
             places.refresh()
             try:
                 ingester.drain()
-                is_refused = False
+                refused = ""
             except ConsentKitError as exc:
                 ingester.close()
-                if not is_refused:
+                if not refused:
                     logger.error("the log is not being stored, the spool keeps it: %s", exc)
-                is_refused = True
+                refused = str(exc)
             if is_last:
                 return
-            caretaker.round(is_drained=not is_refused)
+            caretaker.round(is_drained=not refused)
+            says.round(refused)
     finally:
         ingester.close()
+        says.close()
+
+
+class _Says:
+    """What the ingester says of itself, for `doctor`."""
+
+    def __init__(self, directory: Path, caretaker: Caretaker, places: PlaceResolver) -> None:
+        self._directory = directory
+        self._file = StatusFile(directory, INGESTER)
+        self._caretaker = caretaker
+        self._places = places
+        self._is_told = False
+
+    def round(self, refused: str) -> None:
+        """Write it down if it is time."""
+        if not self._file.is_due:
+            return
+        now_us = time.time_ns() // 1000
+        remove_old(self._directory, now_us)
+        said = IngesterStatus(
+            pid=os.getpid(),
+            version=version("consentkit"),
+            updated_us=now_us,
+            refused=refused,
+            undone=self._caretaker.undone,
+            geo_fault=self._places.fault,
+            geo_built_us=self._places.built_us,
+        )
+        try:
+            self._file.write(said)
+        except OSError as exc:  # the log comes first
+            if not self._is_told:
+                logger.warning("the status that `consentkit doctor` reads can't be written (%s)", exc.strerror)
+            self._is_told = True
+
+    def close(self) -> None:
+        """Take it away."""
+        self._file.remove()
 
 
 def main() -> int:

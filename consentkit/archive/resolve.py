@@ -195,6 +195,11 @@ class PlaceResolver:
             return _NOWHERE
         return self._known(address)
 
+    @property
+    def built_us(self) -> int | None:
+        """When the file in use was built, in microseconds since 1970 UTC; None where none is in use."""
+        return None if self._reader is None else self._reader.metadata().build_epoch * 1_000_000
+
     def close(self) -> None:
         """Let the file go, and forget what was found in it."""
         if self._reader is not None:

@@ -35,6 +35,7 @@ class Entry(NamedTuple):
 COMMANDS = {
     "init": Entry("setup", "init", "Write a commented consentkit.toml to begin with."),
     "check": Entry("setup", "check", "Check the settings and say what they mean."),
+    "doctor": Entry("doctor", "doctor", "Look whether all is well, and say what to do where it is not."),
     "log": Entry("log", "log", "Look at the request log."),
     "retention": Entry("retention", "retention", "See what is kept until when, and destroy what is due."),
     "ingest": Entry("ingest", "ingest", "Store the log under a supervisor of one's own."),

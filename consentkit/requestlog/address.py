@@ -69,11 +69,16 @@ class TrustedProxies:
         networks: addresses and networks in CIDR form, and ``unix`` for a peer without address. Nothing is
             trusted unless listed.
 
+    Attributes:
+        is_preempted: the server put somebody else in the peer's place before us, as uvicorn does unless it is
+            told not to: no peer has the port 0, which stands for one that a header gave no port of.
+
     Raises:
         SettingsError: one of them is none, or is a network of everyone.
     """
 
     def __init__(self, networks: Sequence[str] = ()) -> None:
+        self.is_preempted = False
         self.is_empty = not networks
         self._trusts_unix = _UNIX in networks
         self._ranges = tuple(_address_range(index, text) for index, text in enumerate(networks) if text != _UNIX)
@@ -145,6 +150,8 @@ def resolve_forwarding(scope: Scope, trusted: TrustedProxies) -> Forwarding:
     text = client[0] if client else ""
     if not isinstance(text, str) or len(text) > forwarded.MAX_NODE_BYTES:
         return _NOBODY  # set by a proxy handling that takes any text; too long to be remembered
+    if text and client and client[1] == 0:
+        trusted.is_preempted = True
     direct = _direct(text)
     if trusted.is_empty or not trusted.trusts_peer(direct.address.peer, has_address=text != ""):
         return direct

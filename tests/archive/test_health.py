@@ -1,0 +1,239 @@
+"""What doctor looks at: each thing that goes wrong is named, with the way out, and nothing that is well."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from consentkit import status
+from consentkit.archive import inforce
+from consentkit.archive.health import Finding, examine
+from consentkit.archive.sealing import seal
+from consentkit.crypto import Keyring
+from consentkit.requestlog.spool import Spool
+from consentkit.status import IngesterStatus, StatusFile, WorkerStatus
+from tests.archive.installation import DAY_US, HOUR_US, MONDAY, WORKER, Installation, request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+NOW = MONDAY + 3 * DAY_US
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Installation:
+    installation = Installation(tmp_path, retention_days=30)
+    installation.directory.chmod(0o700)
+    return installation
+
+
+def found(installation: Installation, *, now_us: int = NOW) -> dict[str, Finding]:
+    findings = examine(installation.settings, installation.holdings, now_us=now_us)
+    return {finding.check: finding for finding in findings}
+
+
+def say(installation: Installation, name: str = "worker-1", **said: object) -> None:
+    common = {"pid": os.getpid(), "version": "0.1.0", "updated_us": NOW}
+    kind = IngesterStatus if name == status.INGESTER else WorkerStatus
+    StatusFile(installation.directory, name).write(kind(**{**common, **said}))  # type: ignore[arg-type]
+
+
+def test_what_is_well_is_said_to_be_well(installation: Installation) -> None:
+    installation.fill(2)
+    for day in installation.catalogue().list():
+        seal(installation.holdings, day, WORKER)
+    inforce.beat(installation.control, NOW)
+    say(installation)
+    say(installation, status.INGESTER)
+    findings = found(installation)
+    wrong = {check for check, finding in findings.items() if finding.level != "good"}
+    assert wrong == {"keys.secret", "keys.device"}  # as in development: no secret, and one disk
+    assert {"retention.overdue", "clock", "disk.room", "log.spool", "server.access_log"} <= set(findings)
+
+
+def no_worker(installation: Installation) -> None:
+    say(installation, status.INGESTER)
+
+
+def no_ingester(installation: Installation) -> None:
+    say(installation)
+
+
+def leaking(installation: Installation) -> None:
+    say(installation, access_loggers=("uvicorn.access",))
+
+
+def proxied(installation: Installation) -> None:
+    say(installation, is_proxied_by_server=True)
+
+
+def losing(installation: Installation) -> None:
+    say(installation, lost=7)
+
+
+def flooded(installation: Installation) -> None:
+    say(installation, sampled=9)
+
+
+def of_another_version(installation: Installation) -> None:
+    say(installation, version="9.9")
+
+
+def compressed(installation: Installation) -> None:
+    say(installation, pages_without_banner=3)
+
+
+def refused(installation: Installation) -> None:
+    say(installation, status.INGESTER, refused="disk full")
+
+
+def undone(installation: Installation) -> None:
+    say(installation, status.INGESTER, undone={"sealing": "disk full"})
+
+
+def overdue(installation: Installation) -> None:
+    installation.store(request(MONDAY - 40 * DAY_US, "/old"))
+    for hour in range(30):  # steady time, by which it is late
+        inforce.beat(installation.control, NOW - (30 - hour) * HOUR_US)
+
+
+def early(installation: Installation) -> None:
+    inforce.record_start(installation.control, WORKER, {"requestlog.retention_days": 90})
+    installation.store(request(MONDAY - 40 * DAY_US, "/old"))
+
+
+def leapt(installation: Installation) -> None:
+    inforce.beat(installation.control, NOW - 10 * DAY_US)
+
+
+def set_back(installation: Installation) -> None:
+    inforce.beat(installation.control, NOW + 10 * DAY_US)
+
+
+def waiting(installation: Installation) -> None:
+    installation.spool(request(MONDAY, "/a"))
+    (segment,) = (installation.directory / "spool").glob("*/[0-9]*")
+    os.utime(segment, (NOW / 1e6 - 7200, NOW / 1e6 - 7200))
+
+
+def without_key(installation: Installation) -> None:
+    installation.spool(request(MONDAY, "/a"))
+    for name in installation.keyring.names("worker"):
+        installation.keyring.destroy(name)
+
+
+def open_to_others(installation: Installation) -> None:
+    installation.directory.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "check", "level"),
+    [
+        (no_worker, "site.workers", "unknown"),
+        (no_ingester, "log.ingester", "bad"),
+        (leaking, "server.access_log", "bad"),
+        (proxied, "server.proxy_headers", "bad"),
+        (losing, "log.lost", "bad"),
+        (flooded, "log.sampled", "bad"),
+        (of_another_version, "site.version", "bad"),
+        (compressed, "consent.encoded_pages", "bad"),
+        (refused, "log.ingester", "bad"),
+        (undone, "log.housekeeping", "bad"),
+        (overdue, "retention.overdue", "bad"),
+        (early, "retention.waiting", "bad"),
+        (leapt, "clock", "bad"),
+        (set_back, "clock", "bad"),
+        (waiting, "log.spool", "bad"),
+        (without_key, "log.spool_keys", "bad"),
+        (open_to_others, "data.mode", "bad"),
+    ],
+)
+def test_each_trouble_is_named_with_the_way_out(
+    installation: Installation, trouble: Callable[[Installation], None], check: str, level: str
+) -> None:
+    trouble(installation)
+    finding = found(installation)[check]
+    assert finding.level == level
+    assert finding.way_out or level == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("said", "level"),
+    [
+        ({"geo_built_us": NOW - 10 * DAY_US}, "good"),
+        ({"geo_built_us": NOW - 100 * DAY_US}, "bad"),
+        ({"geo_fault": "is damaged", "geo_built_us": NOW}, "bad"),
+        ({"geo_fault": "is missing"}, "bad"),
+    ],
+    ids=["new", "old", "broken, the one before in use", "missing"],
+)
+def test_the_geo_database_is_looked_at(tmp_path: Path, said: dict[str, object], level: str) -> None:
+    (tmp_path / "geo.mmdb").touch()
+    installation = Installation(tmp_path, geo_database=str(tmp_path / "geo.mmdb"))
+    say(installation, status.INGESTER, **said)
+    assert found(installation)["geo.database"].level == level
+
+
+def test_what_a_gone_process_said_does_not_count(installation: Installation) -> None:
+    say(installation, updated_us=NOW - 3_600_000_000, lost=7)
+    assert found(installation)["site.workers"].level == "unknown"
+
+
+def test_a_full_disk_is_told(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = os.statvfs(installation.directory)
+    nearly_full = os.statvfs_result((*there[:4], 10, *there[5:]))
+    monkeypatch.setattr(os, "statvfs", lambda _: nearly_full)
+    assert found(installation)["disk.room"].level == "bad"
+
+
+def test_growth_is_held_against_the_room_that_is_left(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installation.fill(2)
+    for day in installation.catalogue().list():
+        seal(installation.holdings, day, WORKER)
+    there = os.statvfs(installation.directory)
+    just_the_spool = 513 * 1024 * 1024 // there.f_frsize
+    monkeypatch.setattr(os, "statvfs", lambda _: os.statvfs_result((*there[:4], just_the_spool, *there[5:])))
+    assert "days are destroyed" in found(installation)["disk.room"].text
+
+
+def test_an_examination_that_fails_is_told_and_ends_no_other(installation: Installation) -> None:
+    installation.control._path.write_bytes(bytes(8192))
+    findings = found(installation)
+    assert findings["custody.examination"].level == "bad"
+    assert "keys.secret" in findings
+
+
+def test_a_secret_that_was_given_is_well(tmp_path: Path) -> None:
+    installation = Installation(tmp_path)
+    secret = "correct horse battery staple of examples"
+    keyring = Keyring.open(tmp_path / "other-keys", (secret,))
+    holdings = installation.holdings._replace(keyring=keyring)
+    checks = {one.check: one for one in examine(installation.settings, holdings, now_us=NOW)}
+    assert checks["keys.secret"].level == "good"
+    assert all(secret not in one.text + one.way_out for one in checks.values())
+
+
+def test_a_spool_that_is_nearly_full_is_told(tmp_path: Path) -> None:
+    installation = Installation(tmp_path, spool_max_mb=16)
+    spool = Spool(installation.directory, installation.keyring, max_bytes=2**30)
+    spool.append(request(MONDAY, "/a"))
+    (segment,) = (installation.directory / "spool").glob("*/[0-9]*")
+    os.truncate(segment, 14 * 1024 * 1024)
+    os.utime(segment, (NOW / 1e6, NOW / 1e6))
+    assert "nearly full" in found(installation)["log.spool"].text
+    spool.close()
+
+
+def test_old_status_files_are_removed(installation: Installation) -> None:
+    say(installation)
+    say(installation, "worker-2")
+    folder = installation.directory / "status"
+    os.utime(folder / "worker-2.json", (0, 0))
+    status.remove_old(installation.directory, time.time_ns() // 1000)
+    assert [path.name for path in folder.iterdir()] == ["worker-1.json"]
