@@ -59,6 +59,18 @@ def test_a_destroyed_key_is_gone_and_a_new_one_differs(tmp_path: Path) -> None:
     assert keyring.make("period/2026-11-23.1") != before
 
 
+def test_without_its_root_no_key_opens_and_none_is_made(tmp_path: Path) -> None:
+    keyring = Keyring.open(tmp_path / "keys", (OLD,))
+    keyring.make("worker/a")
+    (tmp_path / "second-name").hardlink_to(tmp_path / "keys" / "root.key")
+    keyring.destroy_root()
+    assert not (tmp_path / "second-name").read_bytes().strip(b"\0")
+    with pytest.raises(KeyUnavailable, match="missing"):
+        Keyring.open(tmp_path / "keys", (OLD,))
+    with pytest.raises(StorageError):
+        keyring.make("worker/b")
+
+
 def test_a_key_put_in_anothers_place_does_not_open(tmp_path: Path) -> None:
     keyring = Keyring.open(tmp_path / "keys", (OLD,))
     keyring.make("period/2026-11-22.1")

@@ -51,21 +51,25 @@ def make_look(purpose: Purpose, reason: str, case: str) -> Look:
 class Session:
     """An installation, opened for one command.
 
+    Args:
+        config: the settings file that was named, if one was.
+        also_own_secret: try the secret that consentkit made for development beside those that are given.
+
     Attributes:
         settings: in force.
         keyring, control: opened.
         actor: the system user.
     """
 
-    def __init__(self, config: Path | None) -> None:
+    def __init__(self, config: Path | None, *, also_own_secret: bool = False) -> None:
         self.settings: Settings = load_settings(config).settings
         storage = self.settings.storage
-        if not (storage.keys / "root.key").exists():
+        if not any(storage.keys.glob("**/*.key")):  # with others there and the root gone, it must be told
             raise StorageError(
                 str(storage.directory),
                 "nothing is kept here yet; start the site first, or name its settings with --config",
             )
-        self.keyring = Keyring.open(storage.keys, read_secrets(os.environ))
+        self.keyring = Keyring.open(storage.keys, read_secrets(os.environ), also_own=also_own_secret)
         self.control = Control(storage.directory, self.keyring)
         self.actor = Actor(_system_user(), "cli")
 
