@@ -7,6 +7,7 @@ holds a whole answer has a record. What may stand in it is `redact`'s and `addre
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -22,10 +23,14 @@ if TYPE_CHECKING:
     from consentkit.requestlog.redact import Redactor
     from consentkit.requestlog.spool import Spool
 
+logger = logging.getLogger("consentkit")
+
 MAX_AGENT_BYTES: Final = 512
 _MAX_HOST_BYTES: Final = 255  # RFC 1035 §2.3.4
 _MAX_METHOD_BYTES: Final = 32
+_METHODS_KEPT: Final = 64
 _WORDS_KEPT: Final = 4096  # distinct texts of one header remembered
+_SCHEMES: Final = frozenset({"http", "https", "ws", "wss"})  # a proxy handling outside of us may give any text
 
 # State keys under which the room next door finds what was read here once.
 FORWARDING: Final = "consentkit.forwarding"
@@ -44,7 +49,7 @@ class Capture:
 
     Attributes:
         excluded: requests that were counted and not recorded.
-        unrecorded: requests that came before there was a spool.
+        unrecorded: requests that came before there was a spool, or of which no record could be made.
     """
 
     def __init__(
@@ -67,7 +72,8 @@ class Capture:
         self._kept_address = kept_address
         self._agents = _Words(MAX_AGENT_BYTES)
         self._hosts = _Words(_MAX_HOST_BYTES)
-        self._methods = _Words(_MAX_METHOD_BYTES)
+        self._methods: dict[str, str] = {}
+        self._has_failed = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one "http" or "websocket" scope; others pass through."""
@@ -97,16 +103,17 @@ class Capture:
         # Of fields that come once by their definition; where a client repeats one, the last counts.
         fields = dict(scope["headers"])
         referrer = fields.get(b"referer")
-        url = self._redactor.url(scope.get("raw_path") or _raw_path(scope), scope["query_string"])
+        url = self._redactor.url(scope.get("raw_path") or _raw_path(scope), scope.get("query_string", b""))
         address = exchange.address
+        method, scheme = scope.get("method", ""), scope.get("scheme", "http")
         spool.append(
             Record(
                 exchange.time_us,
                 self._kept_address(address.client),
                 self._kept_address(address.peer),
                 address.source,
-                self._methods[scope.get("method", "").encode("latin-1", "replace")],
-                scope.get("scheme", "http"),
+                self._methods.get(method) or self._method(method),
+                scheme if scheme in _SCHEMES else "",
                 self._hosts[fields.get(b"host", b"")].lower(),
                 url.url,
                 url.flags,
@@ -118,6 +125,20 @@ class Capture:
                 referrer_host(referrer) if referrer else "",
             )
         )
+
+    def _method(self, sent: str) -> str:
+        method = clean_text(sent.encode("latin-1", "replace"), _MAX_METHOD_BYTES)
+        if sent == method and len(self._methods) < _METHODS_KEPT:
+            self._methods[sent] = method
+        return method
+
+    def failed(self, exc: Exception) -> None:
+        """Count a request of which no record could be made: the answer goes on."""
+        if not self._has_failed:
+            # The name alone: a fault of an encoder quotes what it was given.
+            logger.error("a request can't be recorded (%s); more of them are counted alone", type(exc).__name__)
+        self._has_failed = True
+        self.unrecorded += 1
 
 
 class _Words(dict[bytes, str]):
@@ -193,7 +214,10 @@ class _Exchange:
         """Write the record, once."""
         if not self.is_written:
             self.is_written = True
-            self._capture.write(self, outcome)
+            try:
+                self._capture.write(self, outcome)
+            except Exception as exc:  # noqa: BLE001 - the log fails open, whatever stands in a scope or message
+                self._capture.failed(exc)
 
     def _is_last(self, kind: str, message: Message) -> bool:
         """Note what the message says of the response, and tell whether it is the last one."""
@@ -242,4 +266,8 @@ def with_forwarding(scope: Scope, forwarding: Forwarding) -> Scope:
 def _raw_path(scope: Scope) -> bytes:
     from urllib.parse import quote  # noqa: PLC0415 - for servers that give no raw_path
 
-    return quote(scope["path"].encode("utf-8", "surrogateescape"), safe="/:@!$&'()*+,;=~-._").encode()
+    try:
+        raw = scope["path"].encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # a surrogate that stands for no byte
+        raw = scope["path"].encode("utf-8", "surrogatepass")
+    return quote(raw, safe="/:@!$&'()*+,;=~-._").encode()

@@ -15,6 +15,8 @@ from typing import Final
 REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
 
 _MAX_REFERRER_BYTES: Final = 2048
+_ORIGINS_KEPT: Final = 1024
+_AFTER_SCHEME: Final = len(b"https://")
 _MAX_PORT: Final = 65535
 _MAX_HOST_BYTES: Final = 253 + len(":65535")
 _SCHEME: Final = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]{0,31}")  # RFC 3986 §3.1
@@ -29,6 +31,8 @@ _INVISIBLE: Final = re.compile(
 )
 # Letters and digits that run from right to left turn round the neutral signs and numbers after them.
 _RIGHT_TO_LEFT: Final = frozenset({"R", "AL", "AN"})
+
+_origins: dict[bytes, str] = {}
 
 
 def clean_text(raw: bytes, max_bytes: int) -> str:
@@ -58,6 +62,20 @@ def referrer_host(raw: bytes) -> str:
 
     Source: RFC 9110 §10.1.3; RFC 3986 §3.2.
     """
+    slash = raw.find(b"/", _AFTER_SCHEME)
+    origin = raw[:slash] if slash > 0 else b""
+    if (known := _origins.get(origin)) is not None:
+        return known
+    host = _referrer_host(raw)
+    # No more than an origin is remembered, so that no secret outlives its request here.
+    if host and origin.lower().endswith(b"://" + host.encode()):
+        if len(_origins) >= _ORIGINS_KEPT:
+            _origins.clear()
+        _origins[origin] = host
+    return host
+
+
+def _referrer_host(raw: bytes) -> str:
     scheme, found, rest = raw[:_MAX_REFERRER_BYTES].partition(b"://")
     if not found or (scheme not in _WEB_SCHEMES and _SCHEME.fullmatch(scheme) is None):
         return ""

@@ -12,6 +12,7 @@ import msgspec
 
 Outcome: TypeAlias = Literal["complete", "client_gone", "app_error"]
 AddressSource: TypeAlias = Literal["peer", "x-forwarded-for", "forwarded"]
+GapReason: TypeAlias = Literal["full", "write", "sampled", "damaged"]
 
 OUTCOMES: Final[tuple[Outcome, ...]] = ("complete", "client_gone", "app_error")
 ADDRESS_SOURCES: Final[tuple[AddressSource, ...]] = ("peer", "x-forwarded-for", "forwarded")
@@ -63,15 +64,16 @@ class Gap(msgspec.Struct, frozen=True, gc=False, array_like=True, tag="g"):
     Attributes:
         since_us, until_us: first and last loss; microseconds since 1970 UTC.
         lost: how many records.
-        reason: ``full`` (the spool's limit), ``write`` (the disk refused) or ``sampled`` (a flood).
-        network: whose records, as ``192.0.2.0/24``; empty for everybody's.
+        reason: ``full`` (the spool's limit), ``write`` (the disk refused), ``sampled`` (left out of a busy
+            network's requests in a flood) or ``damaged`` (spooled, and unreadable since).
+        network: whose records, as ``192.0.2.0/24``; empty for everybody's, and for clients without address.
     """
 
     since_us: int
     until_us: int
     lost: int
-    reason: Literal["full", "write", "sampled"]
-    network: str = ""
+    reason: GapReason
+    network: str = ""  # last and with a default: frames from before it was there still open
 
 
 Entry: TypeAlias = Record | Gap

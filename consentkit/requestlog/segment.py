@@ -20,7 +20,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from consentkit.crypto import hkdf
-from consentkit.requestlog.record import Entry
+from consentkit.requestlog.record import Entry, Gap, Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 MAGIC: Final = b"CKf1"
 _HEADER: Final = struct.Struct(">4sII")
 _NONCE: Final = struct.Struct(">QI")
+_NUMBER: Final = struct.Struct(">Q")
 HEADER_BYTES: Final = _HEADER.size
 TAG_BYTES: Final = 16
 
@@ -68,31 +69,96 @@ class SegmentSealer:
 class SegmentOpener:
     """Read the frames of one segment as it grows.
 
+    Where frames are missing, which their sequence shows, a `Gap` stands in their place.
+
+    Args:
+        worker, segment: where it stands; a frame opens nowhere else.
+        worker_key: the worker's random key.
+        time_us: of the gap in a segment of which nothing opens; microseconds since 1970 UTC.
+
     Attributes:
         offset: bytes consumed so far; where the next read starts.
         damaged: places at which bytes had to be passed over.
     """
 
-    def __init__(self, worker: str, segment: int, worker_key: bytes) -> None:
+    def __init__(self, worker: str, segment: int, worker_key: bytes, *, time_us: int = 0) -> None:
         self._aead = _segment_aead(worker_key, segment)
         self._worker = worker.encode()
         self._segment = segment
         self._decoder = msgspec.msgpack.Decoder(Entry)
+        self._sequence = 0  # of the next frame
+        self._time_us = time_us  # of the last one that opened
         self.offset = 0
         self.damaged = 0
 
     def frames(self, data: bytes, *, complete: bool) -> Iterator[tuple[int, Entry]]:
         """Yield (sequence, entry) for each whole frame in `data`, which starts at `offset`.
 
-        A frame that does not open is passed over to the next magic that does. An unfinished frame at the
-        end is left for the next read, or, where the segment is `complete`, counted as damage.
+        A frame that does not open, or comes again, is passed over to the next magic that does. An unfinished
+        frame at the end is left for the next read, or, where the segment is `complete`, counted as damage but
+        not as a lost record: who wrote it knew, or ended before his client had the answer.
         """
         base, position = self.offset, 0
-        while (frame := self._next(data, position, complete=complete)) is not None:
-            position, opened = frame
-            self.offset = base + position
+        unpack, decrypt, decode, worker, size = (
+            _HEADER.unpack_from, self._aead.decrypt, self._decoder.decode, self._worker, len(data),
+        )  # fmt: skip
+        segment = _NUMBER.pack(self._segment)
+        while True:
+            # The next frame, whole and in its place: the common case, without a call of our own.
+            start = position + HEADER_BYTES
+            if start <= size:
+                magic, length, sequence = unpack(data, position)
+                end = start + length
+                if magic == MAGIC and sequence == self._sequence and end <= size and length <= MAX_FRAME_BYTES:
+                    header = data[position:start]
+                    try:
+                        entry = decode(decrypt(segment + header[8:], data[start:end], worker + header))
+                    except (InvalidTag, ValueError):
+                        pass  # looked at again below
+                    else:
+                        self._time_us = entry.time_us if type(entry) is Record else entry.until_us
+                        self._sequence = sequence + 1
+                        self.offset = base + end
+                        position = end
+                        yield sequence, entry
+                        continue
+            frame = self._next(data, position, complete=complete)
+            if frame is None:
+                return
+            end, opened = frame
+            self.offset = base + end
             if opened is not None:
-                yield opened
+                yield from self._in_order(*opened)
+            elif end == len(data) and (lost := self._count_damaged(data, position)):
+                yield self._gap(lost, self._time_us)
+            position = end
+
+    def _in_order(self, sequence: int, entry: Entry) -> Iterator[tuple[int, Entry]]:
+        time_us = entry.time_us if isinstance(entry, Record) else entry.until_us
+        if sequence > self._sequence:
+            yield self._gap(sequence - self._sequence, time_us)
+        self._sequence, self._time_us = sequence + 1, time_us
+        yield sequence, entry
+
+    def _gap(self, lost: int, until_us: int) -> tuple[int, Gap]:
+        since_us = self._time_us if self._sequence else until_us
+        self._sequence += lost
+        return self._sequence - 1, Gap(min(since_us, until_us), max(since_us, until_us), lost, "damaged")
+
+    def _count_damaged(self, data: bytes, position: int) -> int:
+        """Return how many frames that do not open stand from a position to the end.
+
+        A copy of one that opened is none, nor is a last one whose writing was cut short.
+        """
+        is_torn = MAGIC.startswith(data[position : position + len(MAGIC)])
+        lost = 0
+        while (position := data.find(MAGIC, position)) != -1:
+            header = data[position : position + HEADER_BYTES]
+            if length := _frame_length(header):
+                is_whole = length <= len(data) - position - HEADER_BYTES
+                lost += is_whole and _HEADER.unpack(header)[2] >= self._sequence
+            position += HEADER_BYTES + length if length else 1
+        return lost or (0 if is_torn else 1)
 
     def _next(self, data: bytes, position: int, *, complete: bool) -> tuple[int, tuple[int, Entry] | None] | None:
         """Return (end, frame), (end, None) past damage, or None when `data` has no further whole frame."""
@@ -107,7 +173,9 @@ class SegmentOpener:
             return None
         resumed = self._resume(data, position)
         if resumed == len(data) and not complete:
-            return None  # what comes may still open
+            resumed -= HEADER_BYTES + MAX_FRAME_BYTES  # what begins later may still open, with what comes
+            if resumed <= position:
+                return None
         self.damaged += 1
         return resumed, None
 
@@ -115,6 +183,8 @@ class SegmentOpener:
         if not _frame_length(header):
             return None
         sequence = _HEADER.unpack(header)[2]
+        if sequence < self._sequence:
+            return None  # a copy: what it says was said
         try:
             payload = self._aead.decrypt(_NONCE.pack(self._segment, sequence), sealed, self._worker + header)
             return sequence, self._decoder.decode(payload)

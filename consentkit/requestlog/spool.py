@@ -1,8 +1,8 @@
 """The worker's own spool: sealed segments that it alone appends to.
 
-Owns when a segment begins and ends, and what happens when the disk refuses. A frame is in the kernel's
-hands when `append` returns, so it outlives the process, by kill -9 too; it is not synced to the disk one
-by one (a power cut may cost the last seconds).
+Owns when a segment begins and ends, what is left out in a flood, and what happens when the disk refuses. A
+frame is in the kernel's hands when `append` returns, so it outlives the process, by kill -9 too; it is not
+synced to the disk one by one (a power cut may cost the last seconds).
 
     spool/<worker>/lock                  held under an exclusive flock as long as the worker lives
     spool/<worker>/<segment number>      held under an exclusive flock while it is appended to
@@ -13,29 +13,36 @@ The archive deletes a segment when its lock is free and all its frames are store
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import logging
 import os
-import secrets
 import threading
 import time
 import weakref
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from consentkit.errors import ConsentKitError
-from consentkit.requestlog.record import Gap, Record
-from consentkit.requestlog.segment import SegmentSealer
+from consentkit.requestlog.flood import Flood, one_in
+from consentkit.requestlog.losses import Losses
+from consentkit.requestlog.truncate import network_of
+from consentkit.requestlog.workerfolder import WorkerFolder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from consentkit.crypto import Keyring
+    from consentkit.requestlog.record import Record
+    from consentkit.requestlog.workerfolder import OpenSegment
+
+logger = logging.getLogger("consentkit")
 
 SEGMENT_BYTES: Final = 4 * 1024 * 1024
 SEGMENT_SECONDS: Final = 60.0
-LOCK_NAME: Final = "lock"
 
 # How long a refused write keeps us from trying again: a full disk must not cost each request a system call.
 _RETRY_SECONDS: Final = 1.0
+
+# Between two tellings of what was not kept: the most that a kill -9 takes of the counts.
+_TELL_SECONDS: Final = 5.0
 
 
 class Spool:
@@ -44,57 +51,76 @@ class Spool:
     Args:
         directory: the installation's data directory; the spool is `spool` in it.
         keyring: makes this process' key at the first append.
-        max_bytes: what all workers together may keep unapplied; beyond it the newest are dropped.
+        max_bytes: what all workers together may keep unapplied. From 80 % of it, requests of the busiest
+            networks are left out but for one in N; beyond it the newest records are dropped.
 
     Attributes:
         lost: records dropped since the start.
-        is_full: set by who watches the spool's size; while true, records are dropped and counted.
+        sampled: records left out in floods since the start.
+        is_full: the limit is reached; as of the last `tend`.
     """
 
     def __init__(self, directory: Path, keyring: Keyring, *, max_bytes: int) -> None:
         self._directory = directory / "spool"
         self._keyring = keyring
-        self.max_bytes = max_bytes
-        self.lost = 0
-        self.is_full = False
-        self._lock = threading.Lock()
-        self._gap: Gap | None = None
-        self._retry_at = 0.0
+        self._max_bytes = max_bytes
+        self._begin_process()
         self._begin_worker()
         _forget_after_fork(self)
 
+    @property
+    def worker(self) -> str:
+        """The name of this worker in the spool; another one after its folder was lost, or `close`."""
+        return self._folder.name
+
     def append(self, record: Record) -> bool:
-        """Seal and append one record; return False where it was lost, which is counted and never raised.
+        """Seal and append one record; return False where it is not kept, which is counted and never raised.
 
         Costs one AEAD seal and one `write`. Safe to call from several threads.
         """
         with self._lock:
-            if self.is_full:
-                return self._lose(record.time_us, "full")
-            now = time.monotonic()
-            if now < self._retry_at:
-                return self._lose(record.time_us, "write")
+            if self._flood is not None and not self._is_wanted(record, self._flood):
+                return False
+            segment = self._segment
             try:
-                segment = self._segment
-                if segment is None or segment.size >= SEGMENT_BYTES or now >= segment.spent_at:
+                if segment is None or segment.size >= SEGMENT_BYTES or time.monotonic() >= segment.spent_at:
                     segment = self._roll()
-                if self._gap is not None:
-                    segment.append(self._gap)
-                    self._gap = None
+                    self._tell_to(segment)
                 segment.append(record)
-            except FileNotFoundError:
-                self._end_worker()  # somebody removed the folder: begin again under a new name
-                self._retry_at = time.monotonic() + _RETRY_SECONDS
-                return self._lose(record.time_us, "write")
-            except (OSError, ConsentKitError):
-                self._close_segment()  # a frame cut short ends the segment; the number is not used again
-                self._retry_at = time.monotonic() + _RETRY_SECONDS
-                return self._lose(record.time_us, "write")
+            except (OSError, ConsentKitError) as exc:
+                self._refused(exc)
+                self.lost += 1
+                self._losses.add("write", record.time_us)
+                return False
             return True
+
+    def tend(self) -> None:
+        """Look at the spool's size, and tell the log what was not kept; called about once a second.
+
+        Sums are told every five seconds, when a flood ends, with each new segment and by `close`: they are
+        exact after an orderly end, and a kill -9 takes those of the last seconds with it.
+
+        Raises:
+            OSError: the spool's folder can't be read.
+        """
+        waiting = self.bytes_waiting()
+        with self._lock:
+            self._put_back()
+            had_flood = self._flood is not None
+            self._set_level(waiting)
+            if self._segment is not None and time.monotonic() >= self._segment.spent_at:
+                self._close_segment()  # nothing came meanwhile: what is stored need not lie here longer
+            if (had_flood and self._flood is None) or time.monotonic() >= self._tell_at:
+                self._tell()
 
     def close(self) -> None:
         """End this worker: what it wrote is the archive's now. A later append begins a new one."""
         with self._lock:
+            self._put_back()
+            self._retry_at = 0.0
+            self._tell()
+            if self._losses:
+                logger.error("requests were lost, and the disk refuses to be told: %d since the start", self.lost)
             self._end_worker()
 
     def bytes_waiting(self) -> int:
@@ -105,57 +131,113 @@ class Spool:
                 total += path.stat().st_size
         return total
 
+    def _begin_process(self) -> None:
+        self.lost = 0
+        self.sampled = 0
+        self.is_full = False
+        self._lock = threading.Lock()
+        self._losses = Losses()
+        self._flood: Flood | None = None
+        self._retry_at = 0.0
+        self._tell_at = 0.0
+        self._is_bare = False
+
     def _begin_worker(self) -> None:
-        self.worker = secrets.token_hex(8)
-        self._key: bytes | None = None
-        self._held: int | None = None
-        self._number = 0
-        self._segment: _OpenSegment | None = None
+        self._folder = WorkerFolder(self._directory, self._keyring)
+        self._segment: OpenSegment | None = None
 
     def _end_worker(self) -> None:
         self._close_segment()
-        if self._held is not None:
-            os.close(self._held)
+        self._folder.let_go()
         self._begin_worker()
 
     def _after_fork(self) -> None:
-        """Begin anew in a forked child: two processes must never share a key's numbers or a lock."""
-        self._lock = threading.Lock()
-        inherited = [self._held, self._segment.descriptor if self._segment else None]
-        self._gap = None
-        self._begin_worker()
-        for descriptor in inherited:
-            if descriptor is not None:
-                os.close(descriptor)  # the parent's lock stays with the parent
+        """Begin anew in a forked child: two processes must never share a key's numbers or a lock.
 
-    def _roll(self) -> _OpenSegment:
-        self._close_segment()
-        folder = self._directory / self.worker
-        if self._key is None:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._held = _open_locked(folder / LOCK_NAME, os.O_CREAT)
-            self._key = self._keyring.make(f"worker/{self.worker}")
-        self._number += 1
-        sealer = SegmentSealer(self.worker, self._number, self._key)
-        self._segment = _OpenSegment(folder / f"{self._number:08d}", sealer)
+        What is closed here stays open, and locked, in the parent.
+        """
+        self._end_worker()
+        self._begin_process()
+
+    def _set_level(self, waiting_bytes: int) -> None:
+        kept = one_in(waiting_bytes, self._max_bytes)
+        self.is_full = waiting_bytes >= self._max_bytes
+        if kept == 1:
+            self._flood = None
+        elif self._flood is None:
+            self._flood = Flood(kept)
+        else:
+            self._flood.one_in = kept
+
+    def _is_wanted(self, record: Record, flood: Flood) -> bool:
+        """Tell whether a record is kept under flood; count it where it is not."""
+        if self.is_full:
+            self.lost += 1
+            self._losses.add("full", record.time_us)
+            return False
+        network = network_of(record.client_address)
+        if flood.leaves_out(network):
+            self.sampled += 1
+            self._losses.add("sampled", record.time_us, network)
+            return False
+        return True
+
+    def _tell(self) -> None:
+        """Write what was not kept since the last time."""
+        if self._losses:
+            try:
+                self._tell_to(self._segment or self._roll())
+            except (OSError, ConsentKitError) as exc:
+                self._refused(exc)
+        if self._flood is not None:
+            self._flood.age()
+        self._tell_at = time.monotonic() + _TELL_SECONDS
+
+    def _tell_to(self, segment: OpenSegment) -> None:
+        for gap in self._losses.gaps():
+            segment.append(gap)
+            self._losses.told(gap)
+
+    def _refused(self, exc: OSError | ConsentKitError) -> None:
+        if isinstance(exc, FileNotFoundError):
+            self._end_worker()  # somebody removed the folder: begin again under a new name
+        else:
+            segment = self._segment
+            self._close_segment()  # a frame cut short ends the segment; the number is not used again
+            if segment is not None:
+                segment.remove_if_empty()
+        if not isinstance(exc, _TooSoon):
+            self._retry_at = time.monotonic() + _RETRY_SECONDS
+
+    def _roll(self) -> OpenSegment:
+        if self._segment is not None:
+            self._put_back()
+            self._close_segment()
+        now = time.monotonic()
+        if now < self._retry_at:
+            raise _TooSoon
+        self._segment = self._folder.new_segment(now + SEGMENT_SECONDS)
         return self._segment
 
     def _close_segment(self) -> None:
         segment, self._segment = self._segment, None
         if segment is not None:
-            os.close(segment.descriptor)
+            if segment.is_deleted():  # and could not be put back: counted whole, though a part may be stored
+                self.lost += segment.frames
+                self._losses.add("write", time.time_ns() // 1000, count=segment.frames)
+            segment.close()
 
-    def _lose(self, time_us: int, reason: Literal["full", "write"]) -> bool:
-        self.lost += 1
-        gap = self._gap
-        self._gap = Gap(gap.since_us if gap else time_us, time_us, (gap.lost if gap else 0) + 1, reason)
-        return False
-
-
-def _open_locked(path: Path, flags: int) -> int:
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | flags, 0o600)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)  # a reader that tests the lock holds it for a moment
-    return descriptor
+    def _put_back(self) -> None:
+        """Put back what was removed from under this worker; where that fails, it is tried again."""
+        try:
+            if self._folder.put_back(self._segment):
+                logger.warning("files of the spool or its key were removed while in use; they were put back")
+        except (OSError, ConsentKitError) as exc:
+            if not self._is_bare:
+                logger.error("files of the spool or its key were removed and can't be put back: %s", exc)
+            self._is_bare = True
+        else:
+            self._is_bare = False
 
 
 def _forget_after_fork(spool: Spool) -> None:
@@ -168,20 +250,5 @@ def _forget_after_fork(spool: Spool) -> None:
     os.register_at_fork(after_in_child=call)
 
 
-class _OpenSegment:
-    """One segment while it is appended to."""
-
-    __slots__ = ("_seal", "descriptor", "size", "spent_at")
-
-    def __init__(self, path: Path, sealer: SegmentSealer) -> None:
-        self.descriptor = _open_locked(path, os.O_CREAT | os.O_EXCL)
-        self._seal = sealer.seal
-        self.size = 0
-        self.spent_at = time.monotonic() + SEGMENT_SECONDS
-
-    def append(self, entry: Record | Gap) -> None:
-        frame = self._seal(entry)
-        written = os.write(self.descriptor, frame)
-        self.size += written
-        if written != len(frame):
-            raise OSError("short write")
+class _TooSoon(OSError):
+    """The disk refused a moment ago."""

@@ -18,6 +18,15 @@ def truncate_address(text: str) -> str:
     """Return the first address of the /24 (IPv4) or /48 (IPv6) that an address lies in; empty stays empty."""
     if not text:
         return ""
+    return str(_network(text).network_address)
+
+
+@lru_cache(maxsize=4096)
+def network_of(text: str) -> str:
+    """Return that network in CIDR form, as 192.0.2.0/24 or 2001:db8::/48; empty for the empty text."""
+    return str(_network(text)) if text else ""
+
+
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     address = ipaddress.ip_address(text)
-    network = ipaddress.ip_network((address, _KEPT_BITS[address.version]), strict=False)
-    return str(network.network_address)
+    return ipaddress.ip_network((address, _KEPT_BITS[address.version]), strict=False)

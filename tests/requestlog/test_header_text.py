@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consentkit.requestlog import headertext
 from consentkit.requestlog.headertext import clean_text, is_host, referrer_host
 
 HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -90,6 +91,22 @@ def test_any_bytes_become_visible_text(raw: bytes) -> None:
 )
 def test_of_a_referrer_only_the_host_is_kept(raw: bytes, expected: str) -> None:
     assert referrer_host(raw) == expected
+
+
+def test_an_origin_that_is_known_is_not_taken_for_a_longer_one() -> None:
+    assert referrer_host(b"https://shop.example/a") == "shop.example"
+    assert referrer_host(b"https://shop.example.evil.example/a") == "shop.example.evil.example"
+    assert referrer_host(b"https://shop.examplex") == "shop.examplex"
+    assert referrer_host(b"https://shop.example") == "shop.example"
+
+
+def test_of_referrers_no_more_than_origins_is_remembered_and_not_too_many() -> None:
+    for number in range(3000):
+        referrer_host(b"https://user:secret@h%d.example/token?x=secret" % number)
+        referrer_host(b"https://h%d.example?x=secret/" % number)
+        referrer_host(b"https://h%d.example/token?x=secret" % number)
+    assert len(headertext._origins) <= 1024
+    assert not any(b"secret" in origin or b"token" in origin for origin in headertext._origins)
 
 
 @given(raw=st.one_of(st.binary(max_size=200), st.binary(max_size=60).map(lambda rest: b"https://" + rest)))
