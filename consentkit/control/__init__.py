@@ -3,9 +3,11 @@
 SQLAlchemy stands behind this room alone, so a worker that has nothing to write never loads it.
 """
 
-from consentkit.control.database import KEY_NAME, Control, after_commit, open_sqlcipher
+from consentkit.control.database import KEY_NAME, Control, after_commit, control_of
+from consentkit.control.opening import open_sqlcipher
 from consentkit.control.tables import (
     aggregate,
+    aggregate_hour,
     audit,
     decision,
     heartbeat,
@@ -22,7 +24,9 @@ __all__ = [
     "Control",
     "after_commit",
     "aggregate",
+    "aggregate_hour",
     "audit",
+    "control_of",
     "decision",
     "heartbeat",
     "incident",

@@ -13,7 +13,10 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
+from consentkit.control.opening import open_sqlcipher
+from consentkit.control.rekeying import rekey, settle
 from consentkit.control.tables import metadata
+from consentkit.crypto import hkdf
 from consentkit.errors import StorageError
 
 if TYPE_CHECKING:
@@ -25,9 +28,7 @@ if TYPE_CHECKING:
 KEY_NAME: Final = "control/control"
 
 _CALLBACKS: Final = "consentkit.after_commit"
-
-# How long a writer waits for another's transaction, in seconds. Each is a few rows and one fsync.
-_BUSY_SECONDS: Final = 10.0
+_CONTROL: Final = "consentkit.control"
 
 
 class Control:
@@ -37,6 +38,9 @@ class Control:
         directory: the data directory; the database is `control.db` in it, encrypted under a key of its own.
         keyring: holds that key; it is made with the database.
 
+    Attributes:
+        keys_folder: where that key lies.
+
     Raises:
         KeyUnavailable: the key does not open.
         StorageError: the database can't be opened, or is damaged, or is under another key.
@@ -44,18 +48,40 @@ class Control:
 
     def __init__(self, directory: Path, keyring: Keyring) -> None:
         self._path = directory / "control.db"
-        key = keyring.make(KEY_NAME) if not self._path.exists() else keyring.load(KEY_NAME)
+        self.keys_folder = keyring.folder
+        settle(self._path, keyring, KEY_NAME)
+        self._keyring = keyring
+        if not self._path.exists():
+            keyring.make(KEY_NAME)
         # Error texts of SQLAlchemy print bound values, which are personal data: hide_parameters.
         self._engine: Engine = create_engine(
             "sqlite://",
             module=sqlcipher,
-            creator=lambda: open_sqlcipher(self._path, key),
+            creator=lambda: open_sqlcipher(self._path, self._key),  # read anew: another process may change it
             poolclass=NullPool,
             hide_parameters=True,
         )
         event.listen(self._engine, "begin", _begin_immediate)
         with self.transaction() as connection:
             metadata.create_all(connection)
+
+    @classmethod
+    def rekeyed(cls, directory: Path, keyring: Keyring) -> Control:
+        """Put the database under a new key, so that no copy of it opens any more, and return it opened anew.
+
+        Raises:
+            StorageError: it can't be done; the next opening finishes what was begun.
+        """
+        rekey(directory / "control.db", keyring, KEY_NAME)
+        return cls(directory, keyring)
+
+    def derive(self, label: str) -> bytes:
+        """Return the 32-byte key for one use that lives as long as the database, whatever root wraps its key."""
+        return hkdf(self._key, label)
+
+    @property
+    def _key(self) -> bytes:
+        return self._keyring.load(KEY_NAME)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -68,6 +94,7 @@ class Control:
         """
         try:
             with self._engine.begin() as connection:
+                connection.info[_CONTROL] = self
                 yield connection
                 callbacks: list[Callable[[], None]] = connection.info.get(_CALLBACKS, [])
         except DBAPIError as exc:
@@ -81,33 +108,12 @@ def after_commit(connection: Connection, callback: Callable[[], None]) -> None:
     connection.info.setdefault(_CALLBACKS, []).append(callback)
 
 
-def open_sqlcipher(path: Path, key: bytes, *, read_only: bool = False) -> sqlcipher.Connection:
-    """Open one SQLCipher file under a raw 256-bit key.
-
-    Autocommit mode: transactions are begun and ended by hand. Temporary data stays in memory, so that no
-    plain text is spilled to disk.
-
-    Raises:
-        sqlcipher3.dbapi2.Error: as the driver does; the caller turns it into a StorageError.
-    """
-    # A reader of a WAL file must be able to make its -shm file, so "ro" would fail where no writer is.
-    mode = "rw" if read_only else "rwc"
-    connection = sqlcipher.connect(
-        f"{path.as_uri()}?mode={mode}",
-        uri=True,
-        isolation_level=None,
-        check_same_thread=False,
-        timeout=_BUSY_SECONDS,
-    )
-    connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
-    connection.execute("PRAGMA temp_store = MEMORY")
-    connection.execute("PRAGMA secure_delete = OFF")  # pages are encrypted; destroying the key is what deletes
-    if read_only:
-        connection.execute("PRAGMA query_only = ON")
-    else:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-    return connection
+def control_of(connection: Connection) -> Control:
+    """Return the database of which `Control.transaction` gave this connection."""
+    control = connection.info[_CONTROL]
+    if not isinstance(control, Control):
+        raise TypeError("the connection is none of Control.transaction")
+    return control
 
 
 def _begin_immediate(connection: Connection) -> None:

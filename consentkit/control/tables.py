@@ -71,6 +71,8 @@ period = Table(
     Column("early", Text, nullable=False),
     Column("late_dropped", Integer, nullable=False),
     Column("destroyed_us", Integer),
+    # The clock when the period was first found to lie ahead of it; nothing where it does not.
+    Column("ahead_us", Integer),
 )
 
 # One row an hour in which an ingester was at work, in the order of writing: a clock that was set wrong
@@ -104,6 +106,19 @@ aggregate = Table(
     Column("dimension", String(16), primary_key=True),
     Column("value", Text, primary_key=True),
     Column("requests", Integer, nullable=False),
+)
+
+# Which hours are counted, and from what: an hour is counted again where its period has got more rows.
+aggregate_hour = Table(
+    "aggregate_hour",
+    metadata,
+    Column("hour_us", Integer, primary_key=True),
+    Column("period", String(13), nullable=False, index=True),
+    Column("generation", Integer, nullable=False),
+    # Of the sealed period; empty where it was open.
+    Column("file_hash", String(64), nullable=False),
+    # Records that are known to be missing.
+    Column("lost", Integer, nullable=False),
 )
 
 incident = Table(
