@@ -1,4 +1,4 @@
-"""The ingester's housekeeping: the heartbeat, the seals, retention and the cutting of addresses.
+"""The ingester's housekeeping: heartbeat, heads noted, seals, retention, statistics, and addresses cut.
 
 Owns when each is done, and that a failure of one keeps neither the ingester from storing nor the others
 from being done: it is told once, counted, and tried again.
@@ -12,17 +12,24 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from consentkit.archive import inforce
+from consentkit.archive.aggregate import Aggregator
+from consentkit.archive.evidence.heads import note_heads
+from consentkit.archive.evidence.pruning import prune_due
+from consentkit.archive.farewell.countdown import Countdown, wind_down
 from consentkit.archive.period import Catalogue
 from consentkit.archive.periodlock import PeriodBusy
 from consentkit.archive.retention import Retention
+from consentkit.archive.schedule import DAY_US
 from consentkit.archive.sealing import is_ripe, seal
 from consentkit.archive.truncation import truncate_due
 from consentkit.audit import SYSTEM
 from consentkit.errors import ConsentKitError
+from consentkit.settings import Keep
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, MutableMapping
 
+    from consentkit.archive.evidence.heads import WrittenHead
     from consentkit.archive.holdings import Holdings
 
 logger = logging.getLogger("consentkit.ingest")
@@ -41,6 +48,9 @@ class Caretaker:
         retention_days: in force.
         truncate_after_days: when addresses are cut; None = never, 0 = in the worker already.
         release: called with the time before anything is sealed or destroyed; the ingester lets go.
+        written: the heads that the ingester has written; those that are noted are taken out.
+        keep_audit_days: how long an entry of the audit is kept.
+        countdown: to the destruction of all, after the service has ended.
         now_us: the clock, in microseconds since 1970 UTC.
 
     Attributes:
@@ -54,12 +64,21 @@ class Caretaker:
         *,
         truncate_after_days: int | None = None,
         release: Callable[[int], None],
+        written: MutableMapping[str, WrittenHead] | None = None,
+        keep_audit_days: int = Keep().audit,
+        countdown: Countdown | None = None,
         now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
         self._holdings = holdings
         self._retention = Retention(holdings, retention_days, SYSTEM, wait_seconds=_WAIT_SECONDS)
+        self._aggregator = Aggregator(holdings)
         self._truncate_after_days = truncate_after_days
+        self._retention_days = retention_days
         self._release = release
+        self._written = {} if written is None else written
+        self._keep_audit_days = keep_audit_days
+        self._countdown = countdown
+        self._pruned_on = 0
         self._now_us = now_us
         self._next_round = 0.0
         self._told: dict[str, str] = {}
@@ -85,11 +104,19 @@ class Caretaker:
     def do(self, *, is_drained: bool = True) -> None:
         """Do a round now."""
         self._attempt("the heartbeat", self._beat)
+        self._attempt("the note of heads", self._note)
         self._attempt("letting go of periods", lambda: self._release(self._now_us()))
         self._attempt("retention", self._retain)
+        self._attempt("the end of the service", self._wind_down)
         if is_drained:
+            self._attempt("the statistics", lambda: self._aggregator.run(self._now_us()))
             self._attempt("sealing", self._seal)
             self._attempt("the cutting of addresses", self._truncate)
+        self._attempt("the pruning of the audit", self._prune)
+
+    def stop(self) -> None:
+        """Note what was written last, before the ingester ends in good order."""
+        self._attempt("the note of heads", self._note)
 
     @property
     def undone(self) -> dict[str, str]:
@@ -102,6 +129,21 @@ class Caretaker:
     def _beat(self) -> None:
         inforce.beat(self._holdings.control, self._now_us())
 
+    def _note(self) -> None:
+        note_heads(self._holdings.control, SYSTEM, self._written)
+
+    def _prune(self) -> None:
+        day = self._now_us() // DAY_US
+        if day != self._pruned_on:
+            prune_due(
+                self._holdings.control,
+                SYSTEM,
+                keep_days=self._keep_audit_days,
+                now_us=self._now_us(),
+                retention_days=self._retention_days,
+            )
+            self._pruned_on = day
+
     def _retain(self) -> None:
         outcome = self._retention.run(self._now_us())
         for certificate in outcome.certificates:
@@ -113,6 +155,12 @@ class Caretaker:
         with contextlib.suppress(PeriodBusy):  # readers have their time; it is done in a later round
             truncate_due(
                 self._holdings, self._truncate_after_days, SYSTEM, self._now_us(), wait_seconds=_WAIT_SECONDS
+            )
+
+    def _wind_down(self) -> None:
+        if self._countdown is not None:
+            self._holdings = wind_down(
+                self._holdings, self._countdown, SYSTEM, self._now_us(), wait_seconds=_WAIT_SECONDS
             )
 
     def _seal(self) -> None:
@@ -128,7 +176,7 @@ class Caretaker:
         if faults:
             raise _Unfinished("; ".join(faults))
 
-    def _attempt(self, what: str, do: Callable[[], None]) -> None:
+    def _attempt(self, what: str, do: Callable[[], object]) -> None:
         try:
             do()
         except (ConsentKitError, OSError) as exc:

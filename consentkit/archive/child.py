@@ -13,12 +13,13 @@ import os
 import subprocess
 import sys
 import threading
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
-from consentkit.settings import RequestLog
+from consentkit.settings import Keep, RequestLog, Site
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +51,9 @@ class IngestOrder(msgspec.Struct, frozen=True, kw_only=True):
     geo_precision: Literal["country", "city"]
     retention_days: int = RequestLog().retention_days
     truncate_ip_after_days: int | None = None
+    keep_audit_days: int = Keep().audit
+    service_ended: date | None = None
+    wind_down_days: int = Site().wind_down_days
     in_force: dict[str, object] = {}
 
     @classmethod
@@ -65,6 +69,9 @@ class IngestOrder(msgspec.Struct, frozen=True, kw_only=True):
             geo_precision=log.geo_precision,
             retention_days=log.retention_days,
             truncate_ip_after_days=log.truncate_ip_after_days,
+            keep_audit_days=settings.keep.audit,
+            service_ended=settings.site.service_ended,
+            wind_down_days=settings.site.wind_down_days,
             in_force=settings_in_force(settings),
         )
 

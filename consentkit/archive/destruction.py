@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from consentkit.archive.period import Period
     from consentkit.archive.schedule import Going
     from consentkit.audit import AuditEntry
+    from consentkit.crypto import Keyring
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -94,11 +95,20 @@ def finish_rewrite(holdings: Holdings, period: Period, actor: Actor, *, wait_sec
 
 
 def _destroy_generation(holdings: Holdings, period: Period, wait_seconds: float) -> Iterator[str]:
-    file = holdings.file(period)
+    yield from destroy_file(holdings.keyring, holdings.file(period), period.key_name, wait_seconds=wait_seconds)
+
+
+def destroy_file(keyring: Keyring, file: Path, key_name: str, *, wait_seconds: float) -> Iterator[str]:
+    """Destroy a file of rows, its key first, yielding after each step what is durable by then.
+
+    Raises:
+        PeriodBusy: readers did not leave.
+        StorageError: a step failed; the same steps can be gone through again.
+    """
     file.parent.mkdir(mode=0o700, exist_ok=True)
     with PeriodLock(file, exclusive=True, wait_seconds=wait_seconds):
         yield "locked"
-        holdings.keyring.destroy(period.key_name, is_remembered=True)
+        keyring.destroy(key_name, is_remembered=True)
         yield "key destroyed"
         for suffix in _SUFFIXES:
             _remove(file.with_name(f"{file.name}{suffix}"))

@@ -92,6 +92,26 @@ def so_far(control: Control, now_us: int, retention_days: int) -> SoFar:
     return SoFar(min(trusted, now_us), max(longest, retention_days))
 
 
+def settings_so_far(control: Control) -> list[Mapping[str, object]]:
+    """Return the settings of each start of the last day of steady time, and those with which it began."""
+    found: list[Mapping[str, object]] = []
+    with control.transaction() as connection:
+        since_number = _beginning(connection)
+        for entry in audit.newest_first(connection, _ACTION):
+            found.append(_settings(entry))
+            if entry.number <= since_number:
+                break
+    return found
+
+
+def _beginning(connection: Connection) -> int:
+    """Return the audit's last entry before the last day of steady time; 0 where there was no whole one yet."""
+    beats = connection.execute(
+        select(heartbeat.c.audit_number).order_by(heartbeat.c.number.desc()).limit(STEADY_BEATS + 1)
+    ).all()
+    return int(beats[-1].audit_number) if len(beats) > STEADY_BEATS else 0
+
+
 def _longest_retention(connection: Connection, since_number: int) -> int:
     """Return the longest retention in force after an entry of the audit; 0 = none is recorded."""
     longest = 0

@@ -10,51 +10,50 @@ by ``consentkit ingest`` under a supervisor.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
 import sys
 import threading
-import time
-from collections import defaultdict
-from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from consentkit.archive.caretaker import Caretaker
 from consentkit.archive.child import IngestOrder
+from consentkit.archive.farewell.countdown import Countdown
+from consentkit.archive.filing import Filing
+from consentkit.archive.handover import asked_for
 from consentkit.archive.holdings import Holdings
-from consentkit.archive.period import Catalogue, Period
-from consentkit.archive.periodlock import PeriodLock
+from consentkit.archive.ingestersays import IngesterSays
+from consentkit.archive.openperiods import OpenPeriods
+from consentkit.archive.period import Catalogue
 from consentkit.archive.resolve import AgentResolver, PlaceResolver
-from consentkit.archive.spoolreader import Segment, SpoolReader
+from consentkit.archive.spoolreader import SpoolReader
 from consentkit.archive.store.interface import Batch
-from consentkit.archive.store.periodfile import PeriodFile, Resolvers
-from consentkit.audit import SYSTEM
+from consentkit.archive.store.periodfile import Resolvers
 from consentkit.control import Control
 from consentkit.crypto import Keyring
 from consentkit.errors import ConsentKitError
-from consentkit.requestlog.record import Entry, Record
-from consentkit.status import INGESTER, IngesterStatus, StatusFile, remove_old
+from consentkit.requestlog.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+
+    from consentkit.archive.evidence.heads import WrittenHead
+    from consentkit.archive.period import Period
+    from consentkit.archive.spoolreader import Segment
+    from consentkit.requestlog.record import Entry
 
 logger = logging.getLogger("consentkit.ingest")
 
 POLL_SECONDS: Final = 0.5
 _NICENESS: Final = 10
 
-# Frames applied in one transaction: large enough for the disk, small enough for memory.
-_FRAMES_A_ROUND: Final = 20_000
-
-# How long a seal or a destruction may keep the ingester waiting; past it the spool keeps the records.
-_LOCK_SECONDS: Final = 5.0
-
-# Periods kept open for writing: the present one, and one for what arrives late.
-_OPEN_PERIODS: Final = 2
+# Frames applied in one transaction: enough for the disk, few enough for memory.
+_BYTES_A_ROUND: Final = 4_000_000
 
 
 class Ingester:
@@ -65,17 +64,31 @@ class Ingester:
         keyring: opens workers' and periods' keys, and makes those of new periods.
         catalogue: the periods.
         resolvers: agents and places.
+        filing: which period a frame goes to; None = by the clock as it is, whatever a time's age.
     """
 
-    def __init__(self, directory: Path, keyring: Keyring, catalogue: Catalogue, resolvers: Resolvers) -> None:
-        self._requests = directory / "requests"
-        self._keyring = keyring
+    def __init__(
+        self,
+        directory: Path,
+        keyring: Keyring,
+        catalogue: Catalogue,
+        resolvers: Resolvers,
+        *,
+        filing: Filing | None = None,
+    ) -> None:
+        self._directory = directory
         self._catalogue = catalogue
-        self._resolvers = resolvers
+        self._filing = filing or Filing(catalogue)
         self._reader = SpoolReader(directory, keyring)
-        self._open: dict[str, _Writing] = {}
+        self._open = OpenPeriods(directory / "requests", keyring, catalogue, resolvers)
+        self._finished: list[Segment] = []
+        self._unstored_bytes = 0
         self._dropped: dict[tuple[Path, str], int] = {}
-        self._requests.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    @property
+    def written(self) -> dict[str, WrittenHead]:
+        """By the period's name, how its digest stands; who notes it takes it out."""
+        return self._open.written
 
     def drain(self) -> int:
         """Apply all that is in the spool now, delete what is finished, and return how many requests came.
@@ -83,57 +96,74 @@ class Ingester:
         Raises:
             ConsentKitError: a store refused. Nothing is lost: the frames stay in the spool.
         """
+        read: list[Segment] = []
         added = 0
-        for segment in self._reader.segments():
-            finished = segment.is_finished()  # asked before reading: what is read after it is all there is
-            try:
-                added += self._apply(segment, complete=finished)
-            except BaseException:
+        self._finished.clear()
+        try:
+            for segment in self._reader.segments():
+                is_finished = segment.is_finished()  # asked before reading: what is read after it is all there is
+                read.append(segment)
+                for frames in segment.stretches(complete=is_finished):
+                    if self._unstored_bytes >= _BYTES_A_ROUND:
+                        added += self._commit()
+                    start = segment.offset
+                    self._add(segment, frames)
+                    self._unstored_bytes += segment.offset - start
+                if is_finished:
+                    self._finished.append(segment)
+            added += self._commit()
+        except BaseException:
+            self._open.roll_back()
+            for segment in read:
                 self._reader.forget(segment)
-                raise
-            if finished:
-                self._finish(segment)
+            raise
         self._reader.remove_ended_workers()
         return added
 
     def release(self, now_us: int) -> None:
         """Let go of periods that have ended or are to be destroyed, so that others can seal or destroy them."""
         self._catalogue.reload()
-        written = {period.name for period in self._catalogue.known if not period.is_gone}
-        for name, writing in list(self._open.items()):
-            if writing.file.period.until_us <= now_us or name not in written:
-                self._open.pop(name).close()
+        kept = {period.name for period in self._catalogue.known if not period.is_gone}
+        self._open.let_go(lambda period: period.until_us <= now_us or period.name not in kept)
+
+    def hand_over(self) -> None:
+        """Let go of the period that another asks for; what comes for it waits in the spool meanwhile."""
+        wanted = asked_for(self._directory)
+        self._open.let_go(lambda period: period.file_name == wanted)
 
     def close(self) -> None:
         """Close the periods' files."""
-        while self._open:
-            self._open.popitem()[1].close()
+        self._open.let_go(lambda _: True)
 
-    def _apply(self, segment: Segment, *, complete: bool) -> int:
-        added, pending = 0, 0
-        batches: dict[str, list[tuple[int, Entry]]] = defaultdict(list)
-        periods: dict[str, Period] = {}
-        for sequence, entry in segment.read(complete=complete):
-            period = self._catalogue.period_of(entry.time_us if isinstance(entry, Record) else entry.until_us)
-            periods[period.name] = period
-            batches[period.name].append((sequence, entry))
-            pending += 1
-            if pending >= _FRAMES_A_ROUND:
-                added += self._write(segment, periods, batches)
-                batches.clear()
-                pending = 0
-        return added + self._write(segment, periods, batches)
-
-    def _write(
-        self, segment: Segment, periods: dict[str, Period], batches: dict[str, list[tuple[int, Entry]]]
-    ) -> int:
-        added = 0
-        for name, entries in batches.items():
-            file = self._file(periods[name])
+    def _add(self, segment: Segment, frames: Iterable[tuple[int, Entry]]) -> None:
+        """Add some frames of a segment to the periods that they go to."""
+        parts: dict[str, tuple[Period, list[tuple[int, Entry]]]] = {}
+        since_us = until_us = 0  # of the period that the frame before went to
+        entries: list[tuple[int, Entry]] = []
+        for frame in frames:
+            sequence, entry = frame
+            time_us = entry.time_us if isinstance(entry, Record) else entry.until_us
+            if not since_us <= time_us < until_us:
+                period = self._filing.period_of(segment, sequence, time_us)
+                entries = parts.setdefault(period.name, (period, []))[1]
+                if self._filing.misfiled(segment) is None:
+                    since_us, until_us = period.since_us, period.until_us
+                else:
+                    since_us = until_us = 0  # each frame is asked for
+            entries.append(frame)
+        for period, entries in parts.values():
+            file = self._open.file(period)
             if file is None:
-                self._drop(segment, periods[name], entries)
+                self._drop(segment, period, entries)
             else:
-                added += file.apply([Batch(segment.worker, segment.number, entries)])
+                file.add(Batch(segment.worker, segment.number, entries, self._filing.misfiled(segment)))
+
+    def _commit(self) -> int:
+        """Make durable what was added, and delete the segments all of which is."""
+        added = self._open.commit()
+        self._unstored_bytes = 0
+        while self._finished:
+            self._finish(self._finished.pop())
         return added
 
     def _drop(self, segment: Segment, period: Period, entries: list[tuple[int, Entry]]) -> None:
@@ -147,49 +177,8 @@ class Ingester:
         if segment.damaged:
             logger.warning("%d damaged places in segment %s/%d", segment.damaged, segment.worker, segment.number)
         self._reader.remove(segment)
+        self._filing.forget(segment)
         self._dropped = {place: count for place, count in self._dropped.items() if place[0] != segment.path}
-
-    def _file(self, period: Period) -> PeriodFile | None:
-        """Return a period's file, open for writing; None for a period that is destroyed."""
-        if period.is_gone:
-            return None
-        writing = self._open.pop(period.name, None)
-        if writing is None:
-            while len(self._open) >= _OPEN_PERIODS:
-                self._open.pop(next(iter(self._open))).close()
-            lock = PeriodLock(self._requests / period.file_name, exclusive=False, wait_seconds=_LOCK_SECONDS)
-            try:
-                # As it is under the lock, not as it was when it was listed.
-                present = self._catalogue.reopen(period, SYSTEM)
-                file = self._open_locked(present) if present.generation == period.generation else None
-            except BaseException:
-                lock.release()
-                raise
-            if file is None:
-                lock.release()
-                return None if present.generation == period.generation else self._file(present)
-            writing = _Writing(file, lock)
-        self._open[period.name] = writing  # the last used stands last
-        return writing.file
-
-    def _open_locked(self, period: Period) -> PeriodFile | None:
-        # A directory restored from before lists a period as live whose key is destroyed.
-        if period.is_gone or self._keyring.was_destroyed(period.key_name):
-            return None
-        path = self._requests / period.file_name
-        key = self._keyring.load(period.key_name) if path.exists() else self._keyring.make(period.key_name)
-        return PeriodFile.open(path, key, period, self._resolvers)
-
-
-class _Writing(NamedTuple):
-    """A period's file that is written, and the lock that keeps it from being sealed or destroyed."""
-
-    file: PeriodFile
-    lock: PeriodLock
-
-    def close(self) -> None:
-        self.file.close()
-        self.lock.release()
 
 
 def run(order: IngestOrder, stop: threading.Event, *, ready: Callable[[], None] | None = None) -> None:
@@ -203,19 +192,24 @@ def run(order: IngestOrder, stop: threading.Event, *, ready: Callable[[], None] 
     places = PlaceResolver(geo_database, order.geo_precision, scratch=directory)
     control = Control(directory, keyring)
     catalogue = Catalogue(control, order.rotate)
-    ingester = Ingester(directory, keyring, catalogue, Resolvers(AgentResolver(), places))
+    filing = Filing(catalogue, retention_days=order.retention_days)
+    ingester = Ingester(directory, keyring, catalogue, Resolvers(AgentResolver(), places), filing=filing)
     holdings = Holdings(directory, keyring, control)
     caretaker = Caretaker(
         holdings,
         order.retention_days,
         truncate_after_days=order.truncate_ip_after_days,
         release=ingester.release,
+        written=ingester.written,
+        keep_audit_days=order.keep_audit_days,
+        countdown=Countdown(order.service_ended, order.wind_down_days, order.retention_days),
     )
     caretaker.start(order.in_force)
     if ready is not None:
         ready()
+    _spare_collector()
     refused = ""
-    says = _Says(directory, caretaker, places)
+    says = IngesterSays(directory, caretaker, places)
     try:
         while True:
             is_last = stop.wait(POLL_SECONDS)
@@ -229,7 +223,9 @@ def run(order: IngestOrder, stop: threading.Event, *, ready: Callable[[], None] 
                     logger.error("the log is not being stored, the spool keeps it: %s", exc)
                 refused = str(exc)
             if is_last:
+                caretaker.stop()
                 return
+            ingester.hand_over()
             caretaker.round(is_drained=not refused)
             says.round(refused)
     finally:
@@ -237,41 +233,11 @@ def run(order: IngestOrder, stop: threading.Event, *, ready: Callable[[], None] 
         says.close()
 
 
-class _Says:
-    """What the ingester says of itself, for `doctor`."""
-
-    def __init__(self, directory: Path, caretaker: Caretaker, places: PlaceResolver) -> None:
-        self._directory = directory
-        self._file = StatusFile(directory, INGESTER)
-        self._caretaker = caretaker
-        self._places = places
-        self._is_told = False
-
-    def round(self, refused: str) -> None:
-        """Write it down if it is time."""
-        if not self._file.is_due:
-            return
-        now_us = time.time_ns() // 1000
-        remove_old(self._directory, now_us)
-        said = IngesterStatus(
-            pid=os.getpid(),
-            version=version("consentkit"),
-            updated_us=now_us,
-            refused=refused,
-            undone=self._caretaker.undone,
-            geo_fault=self._places.fault,
-            geo_built_us=self._places.built_us,
-        )
-        try:
-            self._file.write(said)
-        except OSError as exc:  # the log comes first
-            if not self._is_told:
-                logger.warning("the status that `consentkit doctor` reads can't be written (%s)", exc.strerror)
-            self._is_told = True
-
-    def close(self) -> None:
-        """Take it away."""
-        self._file.remove()
+def _spare_collector() -> None:
+    """Have the cycle collector leave alone what is loaded, and run seldom: rows are many, and make no cycles."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
 
 
 def main() -> int:

@@ -15,7 +15,7 @@ from consentkit import audit
 from consentkit.control import period as period_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy import Connection
 
@@ -29,7 +29,10 @@ _LENGTHS: Final[dict[Rotation, timedelta]] = {"hour": timedelta(hours=1), "day":
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 # What a clock may say: outside it `datetime` has no name for the day.
-_LAST_US: Final = (datetime(9999, 12, 31, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+LAST_US: Final = (datetime(9999, 12, 31, tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+
+# A clock may be a little behind when a day begins; a period that lies further ahead was made by a wrong one.
+AHEAD_US: Final = 48 * 3_600_000_000
 
 # What a seal found does not hold of an open period.
 UNSEALED: Final[dict[str, object]] = {
@@ -55,6 +58,8 @@ class Period(msgspec.Struct, frozen=True):
         early: why it goes, or waits to go, before its day; empty where it does not.
         late_dropped: records that came after its destruction and were not stored.
         destroyed_us: when its certificate was written.
+        ahead_us: what the clock said when the period was first found to lie ahead of it; None where it does
+            not. It was made while the clock was wrong.
     """
 
     name: str
@@ -71,6 +76,7 @@ class Period(msgspec.Struct, frozen=True):
     early: str = ""
     late_dropped: int = 0
     destroyed_us: int | None = None
+    ahead_us: int | None = None
 
     @property
     def is_gone(self) -> bool:
@@ -90,13 +96,44 @@ class Period(msgspec.Struct, frozen=True):
 
 def new_period(time_us: int, rotation: Rotation) -> Period:
     """Return the period of an instant as the present rotation cuts it."""
-    instant = _EPOCH + timedelta(microseconds=min(max(time_us, 0), _LAST_US))
+    instant = _EPOCH + timedelta(microseconds=min(max(time_us, 0), LAST_US))
     start = instant.replace(minute=0, second=0, microsecond=0)
     if rotation == "day":
         start = start.replace(hour=0)
     since_us = (start - _EPOCH) // timedelta(microseconds=1)
     length_us = _LENGTHS[rotation] // timedelta(microseconds=1)
     return Period(start.strftime(_FORMATS[rotation]), 1, "open", since_us, since_us + length_us)
+
+
+def _cut_free(wanted: Period, time_us: int, known: Sequence[Period]) -> Period:
+    """Return a period without what others hold of its time: periods that overlap would be paged out of order."""
+    since_us = max((one.until_us for one in known if one.until_us <= time_us), default=0)
+    until_us = min((one.since_us for one in known if one.since_us > time_us), default=wanted.until_us)
+    return msgspec.structs.replace(
+        wanted, since_us=max(wanted.since_us, since_us), until_us=min(wanted.until_us, until_us)
+    )
+
+
+def _containing(known: Iterable[Period], time_us: int) -> Period | None:
+    return next((period for period in known if period.since_us <= time_us < period.until_us), None)
+
+
+def note_ahead(control: Control, now_us: int, actor: Actor) -> None:
+    """Note which periods lie ahead of the clock, since when, and tell the audit of each once.
+
+    Such a one was made while the clock was wrong. Counted from its own time it would be kept for years; its
+    retention counts from this note as long as it lies ahead.
+    """
+    with control.transaction() as connection:
+        live = period_table.c.state.in_(("open", "sealed"))
+        for row in connection.execute(select(period_table).where(live)).all():
+            is_ahead = row.since_us > now_us + AHEAD_US
+            if is_ahead == (row.ahead_us is not None):
+                continue
+            named = period_table.c.name == row.name
+            connection.execute(period_table.update().where(named).values(ahead_us=now_us if is_ahead else None))
+            if is_ahead:
+                audit.append(connection, actor, "period.ahead", detail={"period": row.name})
 
 
 def change(connection: Connection, period: Period, from_states: Sequence[str], **values: object) -> bool:
@@ -120,19 +157,27 @@ def change(connection: Connection, period: Period, from_states: Sequence[str], *
     return done.rowcount == 1
 
 
+def _listed(connection: Connection) -> list[Period]:
+    rows = connection.execute(select(period_table).order_by(period_table.c.since_us.desc())).all()
+    return [Period(**row._asdict()) for row in rows]
+
+
 class Catalogue:
-    """The periods of an installation, as the control database lists them."""
+    """The periods of an installation, as the control database lists them.
+
+    Attributes:
+        control: that database.
+    """
 
     def __init__(self, control: Control, rotation: Rotation) -> None:
-        self._control = control
+        self.control = control
         self._rotation = rotation
         self._known: list[Period] = self.list()
 
     def list(self) -> list[Period]:
         """Return all periods, newest first."""
-        with self._control.transaction() as connection:
-            rows = connection.execute(select(period_table).order_by(period_table.c.since_us.desc())).all()
-        return [Period(**row._asdict()) for row in rows]
+        with self.control.transaction() as connection:
+            return _listed(connection)
 
     @property
     def known(self) -> Sequence[Period]:
@@ -148,7 +193,7 @@ class Catalogue:
 
         The caller holds the period's lock, so that it stays so.
         """
-        with self._control.transaction() as connection:
+        with self.control.transaction() as connection:
             if change(connection, period, ("sealed",), state="open", **UNSEALED):
                 audit.append(connection, actor, "period.reopened", detail={"period": period.name})
         self.reload()
@@ -158,24 +203,32 @@ class Catalogue:
         """Count records that came for a period after its destruction."""
         of_period = period_table.c.name == period.name
         late = {"late_dropped": period_table.c.late_dropped + records}
-        with self._control.transaction() as connection:
+        with self.control.transaction() as connection:
             connection.execute(period_table.update().where(of_period).values(late))
+
+    def known_period(self, time_us: int) -> Period | None:
+        """Return the period that holds an instant, as of the last reload or change; None where none does."""
+        return _containing(self._known, time_us)
 
     def period_of(self, time_us: int) -> Period:
         """Return the period that holds an instant, entering it in the catalogue if it is new.
 
         One that exists keeps its bounds when the rotation setting changes, so that a record read twice
-        from the spool goes to the same period twice.
+        from the spool goes to the same period twice; a new one takes the time that none has.
         """
-        for period in self._known:
-            if period.since_us <= time_us < period.until_us:
-                return period
+        time_us = min(max(time_us, 0), LAST_US)
+        if (period := _containing(self._known, time_us)) is not None:
+            return period
+        with self.control.transaction() as connection:
+            known = _listed(connection)
+            entered = _containing(known, time_us)
+            if entered is None:
+                entered = _cut_free(self._unnamed(time_us, known), time_us, known)
+                connection.execute(period_table.insert().values(msgspec.structs.asdict(entered)))
+        self.reload()
+        return entered
+
+    def _unnamed(self, time_us: int, known: Sequence[Period]) -> Period:
+        """Return the period of an instant; of its hour alone where the day's name is another's already."""
         fresh = new_period(time_us, self._rotation)
-        with self._control.transaction() as connection:
-            known = connection.execute(
-                select(period_table.c.name).where(period_table.c.name == fresh.name)
-            ).first()
-            if known is None:
-                connection.execute(period_table.insert().values(msgspec.structs.asdict(fresh)))
-        self._known = self.list()
-        return next((period for period in self._known if period.name == fresh.name), fresh)
+        return new_period(time_us, "hour") if any(one.name == fresh.name for one in known) else fresh

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def is_lost(holdings: Holdings, period: Period) -> bool:
     """Tell whether a period that is listed as live was destroyed: its key is, and no later generation is there."""
-    return _has_lost_its_key(holdings, period) and not holdings.file(_next(period)).exists()
+    return _has_lost_its_key(holdings, period) and not holdings.file(_present(holdings, period)).exists()
 
 
 def take_back(holdings: Holdings, periods: Iterable[Period], actor: Actor) -> None:
@@ -32,7 +32,7 @@ def take_back(holdings: Holdings, periods: Iterable[Period], actor: Actor) -> No
         StorageError: the control database refuses.
     """
     for period in periods:
-        fresh = _next(period)
+        fresh = _present(holdings, period)
         if not _has_lost_its_key(holdings, period) or not holdings.file(fresh).exists():
             continue
         with holdings.control.transaction() as connection:
@@ -47,5 +47,8 @@ def _has_lost_its_key(holdings: Holdings, period: Period) -> bool:
     return period.state in ("open", "sealed") and holdings.keyring.was_destroyed(period.key_name)
 
 
-def _next(period: Period) -> Period:
-    return msgspec.structs.replace(period, generation=period.generation + 1)
+def _present(holdings: Holdings, period: Period) -> Period:
+    """Return the first generation whose key was not destroyed: the one after the last rewrite."""
+    while holdings.keyring.was_destroyed(period.key_name):
+        period = msgspec.structs.replace(period, generation=period.generation + 1)
+    return period

@@ -10,6 +10,7 @@ import ipaddress
 import os
 import re
 import shutil
+import socket
 import tempfile
 import time
 from functools import lru_cache
@@ -34,8 +35,8 @@ DeviceType: TypeAlias = Literal["pc", "mobile", "tablet", "bot", "other"]
 
 MAX_AGENT_CHARACTERS: Final = 512
 _MAX_WORD_CHARACTERS: Final = 64  # families may hold the client's own text
-_AGENTS_KEPT: Final = 8192
-_PLACES_KEPT: Final = 8192
+_AGENTS_KEPT: Final = 2048
+_PLACES_KEPT: Final = 2048
 _MAX_CITY_BYTES: Final = 128
 _CHECK_EVERY_S: Final = 1.0
 _RETRY_AFTER_S: Final = 60.0  # no room or no permission: copying a city database each second would not help
@@ -208,14 +209,15 @@ class PlaceResolver:
         self._known.cache_clear()
 
     def _resolve(self, text: str) -> Place:
+        is_ipv6 = ":" in text
         try:
-            address = ipaddress.ip_address(text)
-        except ValueError:
+            socket.inet_pton(socket.AF_INET6 if is_ipv6 else socket.AF_INET, text)
+        except (OSError, ValueError):
             return _NOWHERE
-        if self._reader is None or (address.version == 6 and not self._holds_ipv6):
+        if self._reader is None or (is_ipv6 and not self._holds_ipv6):
             return _NOWHERE
         try:
-            record = self._reader.get(address)
+            record = self._reader.get(text)
         except _DAMAGED:
             self.fault = "is damaged"
             return _NOWHERE

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from consentkit import audit
-from consentkit.archive import inforce, schedule
+from consentkit.archive import aggregate, inforce, schedule
 from consentkit.archive.destruction import Order, destroy, finish_rewrite, remove_remains
-from consentkit.archive.period import Catalogue, Period, change
+from consentkit.archive.incident.begun import finish_begun
+from consentkit.archive.period import Catalogue, Period, change, note_ahead
 from consentkit.archive.periodlock import READER_SECONDS, custody
 from consentkit.archive.recovery import is_lost, take_back
 from consentkit.archive.schedule import Going
@@ -36,7 +37,7 @@ _LIVE: Final = ("open", "sealed")
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """One period that could not be destroyed now, and why; it is tried again at the next run."""
+    """One period or incident that could not be destroyed now, and why; it is tried again at the next run."""
 
     period: str
     reason: str
@@ -116,6 +117,7 @@ class Retention:
         failures: list[Failure] = []
         with custody(self._holdings.directory, wait_seconds=self._wait_seconds):
             take_back(self._holdings, self._periods(), self._actor)
+            note_ahead(self._holdings.control, now_us, self._actor)
             plan = self.plan(now_us, acting_as_us=acting_as_us)
             for going in plan:
                 if going.early and not going.is_begun and not confirmed_by:
@@ -129,6 +131,8 @@ class Retention:
             if acting_as_us is None:
                 self._note_waiting({going.period.name: going.early for going in waiting})
             self._remove_remains()
+            begun = finish_begun(self._holdings, self._actor, wait_seconds=self._wait_seconds)
+            failures += [Failure(name, reason) for name, reason in begun]
         return Outcome(certificates=tuple(certificates), waiting=tuple(waiting), failures=tuple(failures))
 
     def _destroy(self, going: Going, confirmed_by: str) -> Iterator[AuditEntry]:
@@ -136,6 +140,7 @@ class Retention:
         finish_rewrite(self._holdings, going.period, self._actor, wait_seconds=self._wait_seconds)
         if not going.is_begun:
             going = self._sealed(going)
+            self._count(going.period)
             if going.period.early and not going.early:  # it has waited, and is let go by time
                 going = msgspec.structs.replace(going, early=going.period.early)
         order = Order(
@@ -159,6 +164,13 @@ class Retention:
             logger.warning("period %s is destroyed unsealed: %s", going.period.name, exc)
         present = next(period for period in self._periods() if period.name == going.period.name)
         return msgspec.structs.replace(going, period=present)
+
+    def _count(self, period: Period) -> None:
+        """Complete the statistics of a period before its rows go; go on where that fails."""
+        try:
+            aggregate.finish(self._holdings, period, wait_seconds=self._wait_seconds)
+        except (ConsentKitError, OSError) as exc:
+            logger.warning("period %s is destroyed, its statistics incomplete: %s", period.name, exc)
 
     def _as_its_key(self, period: Period) -> Period:
         """Return a period as being destroyed if its key already is, whatever a restored catalogue says."""

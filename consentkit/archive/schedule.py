@@ -55,15 +55,29 @@ def policy_sentence(retention_days: int) -> str:
     )
 
 
-def due_us(period: Period, retention_days: int) -> int:
-    """Return when a period goes: its first instant has then reached the retention."""
-    return period.since_us + retention_days * DAY_US
+def due_us(period: Period, retention_days: int, now_us: int | None = None) -> int:
+    """Return when a period goes: its first instant has then reached the retention.
+
+    One that lies ahead of the clock was made while the clock was wrong: it goes so long after it was found.
+
+    Args:
+        period: which one.
+        retention_days: in force.
+        now_us: what the clock says; None = by the period's own time alone.
+    """
+    return (_found_ahead_us(period, now_us) or period.since_us) + retention_days * DAY_US
+
+
+def _found_ahead_us(period: Period, now_us: int | None) -> int | None:
+    return period.ahead_us if now_us is not None and period.since_us > now_us else None
 
 
 def going(
     periods: Iterable[Period], *, retention_days: int, now_us: int, so_far: SoFar, acting_as_us: int | None = None
 ) -> Iterator[Going]:
-    """Yield the periods that go, as far as the schedule tells. None goes before it has ended.
+    """Yield the periods that go, as far as the schedule tells.
+
+    None goes before it has ended, but for one that was found ahead of the clock.
 
     Args:
         periods: the catalogue's.
@@ -74,10 +88,11 @@ def going(
     """
     by_us = now_us if acting_as_us is None else acting_as_us
     for period in periods:
-        due = due_us(period, retention_days)
+        due = due_us(period, retention_days, now_us)
+        has_ended = period.until_us <= now_us or _found_ahead_us(period, now_us) is not None
         if period.state == "destroying":
             yield Going(period=period, due_us=due, early=period.early, is_begun=True)
-        elif period.state != "destroyed" and due <= by_us and period.until_us <= now_us:
+        elif period.state != "destroyed" and due <= by_us and has_ended:
             early = why_early(period, retention_days=retention_days, now_us=now_us, so_far=so_far)
             yield Going(period=period, due_us=due, early=early)
 
@@ -85,11 +100,11 @@ def going(
 def why_early(period: Period, *, retention_days: int, now_us: int, so_far: SoFar) -> str:
     """Return why a period that goes would have stayed by what was in force so far; empty if it would not."""
     longest_days = max(so_far.retention_days, retention_days)
-    if due_us(period, longest_days) <= min(so_far.time_us, now_us):
+    if due_us(period, longest_days, now_us) <= min(so_far.time_us, now_us):
         return ""
-    if due_us(period, retention_days) > now_us:
+    if due_us(period, retention_days, now_us) > now_us:
         return "its day has not come: another time was given"
-    if due_us(period, longest_days) > now_us:
+    if due_us(period, longest_days, now_us) > now_us:
         return f"it was to be kept {longest_days} days, and retention_days is {retention_days} now"
     ahead_hours = (now_us - so_far.time_us) // (DAY_US // 24)
     return f"the clock leapt ahead: the last hour that followed on the one before is {ahead_hours} hours ago"

@@ -80,20 +80,26 @@ def seal(
     if not file.exists():
         return None
     with PeriodLock(file, exclusive=True, wait_seconds=wait_seconds):
-        contents = close_for_good(file, holdings.keyring.load(period.key_name), period)
-        with holdings.control.transaction() as connection:
-            if not change(connection, period, ("open",), state="sealed", **contents.columns):
-                return None
-            audit.append(
-                connection,
-                actor,
-                "period.sealed",
-                detail={
-                    "period": period.name,
-                    "generation": period.generation,
-                    **msgspec.structs.asdict(contents),
-                },
-            )
+        return seal_locked(holdings, period, actor)
+
+
+def seal_locked(holdings: Holdings, period: Period, actor: Actor) -> Contents | None:
+    """Do as `seal`, for a caller who holds the period's exclusive lock and keeps it."""
+    file = holdings.file(period)
+    contents = close_for_good(file, holdings.keyring.load(period.key_name), period)
+    with holdings.control.transaction() as connection:
+        if not change(connection, period, ("open",), state="sealed", **contents.columns):
+            return None
+        audit.append(
+            connection,
+            actor,
+            "period.sealed",
+            detail={
+                "period": period.name,
+                "generation": period.generation,
+                **msgspec.structs.asdict(contents),
+            },
+        )
     return contents
 
 

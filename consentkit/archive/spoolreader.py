@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from consentkit.errors import KeyUnavailable
 from consentkit.requestlog.segment import SegmentOpener
-from consentkit.requestlog.spool import LOCK_NAME
+from consentkit.requestlog.workerfolder import LOCK_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # Between a file's making and its lock, and between a worker's folder and its lock, lie microseconds.
 _SETTLED_SECONDS: Final = 10.0
 
-_READ_BYTES: Final = 1024 * 1024
+_READ_BYTES: Final = 128 * 1024
 
 
 class Segment:
@@ -40,32 +40,45 @@ class Segment:
         self.path = path
         self.worker = path.parent.name
         self.number = int(path.name)
-        self._opener = SegmentOpener(self.worker, self.number, worker_key)
+        written_us = path.stat().st_mtime_ns // 1000
+        self._opener = SegmentOpener(self.worker, self.number, worker_key, time_us=written_us)
 
     @property
     def damaged(self) -> int:
         """Places at which bytes had to be passed over."""
         return self._opener.damaged
 
+    @property
+    def offset(self) -> int:
+        """Bytes that were read so far."""
+        return self._opener.offset
+
     def read(self, *, complete: bool) -> Iterator[tuple[int, Entry]]:
-        """Yield the frames that are there and were not yet read, at most about a megabyte at a time.
+        """Yield the frames that are there and were not yet read, with a hundred kilobytes of them in memory.
 
         Args:
             complete: nobody appends any more, so that an unfinished frame at the end is damage.
         """
+        for frames in self.stretches(complete=complete):
+            yield from frames
+
+    def stretches(self, *, complete: bool) -> Iterator[Iterator[tuple[int, Entry]]]:
+        """Yield the frames as `read` does, those of each hundred kilobytes by themselves; each is read to its end."""
         with contextlib.suppress(FileNotFoundError), self.path.open("rb") as file:
             while True:
                 start = self._opener.offset
                 file.seek(start)
                 data = file.read(_READ_BYTES)
                 is_end = len(data) < _READ_BYTES
-                yield from self._opener.frames(data, complete=complete and is_end)
+                yield self._opener.frames(data, complete=complete and is_end)
                 if is_end or self._opener.offset == start:
                     return
 
     def is_finished(self) -> bool:
         """Tell whether its worker has let go of it, by closing it or by dying."""
-        return is_unlocked(self.path) and (self.path.stat().st_size > 0 or _is_settled(self.path))
+        with contextlib.suppress(FileNotFoundError):  # an empty one, which its worker took away again
+            return is_unlocked(self.path) and (self.path.stat().st_size > 0 or _is_settled(self.path))
+        return False
 
 
 class SpoolReader:
@@ -84,7 +97,7 @@ class SpoolReader:
     def segments(self) -> list[Segment]:
         """Return the segments there are, oldest first within a worker; each keeps its place between calls."""
         found: dict[Path, Segment] = {}
-        for path in sorted(self._directory.glob("*/[0-9]*")):
+        for path in segment_files(self._directory):
             segment = self._segments.get(path) or self._open(path)
             if segment is not None:
                 found[path] = segment
@@ -115,9 +128,20 @@ class SpoolReader:
         worker = path.parent.name
         try:
             return Segment(path, self._keyring.load(f"worker/{worker}"))
+        except FileNotFoundError:
+            return None  # applied and deleted while we looked
         except (KeyUnavailable, ValueError):
             self.unreadable.add(worker)
             return None
+
+
+def segment_files(directory: Path) -> list[Path]:
+    """Return the segments of all workers, in order; a folder that goes meanwhile has none left."""
+    found: list[Path] = []
+    for folder in sorted(directory.glob("*")):
+        with contextlib.suppress(FileNotFoundError):
+            found += sorted(folder.glob("[0-9]*"))
+    return found
 
 
 def _is_settled(path: Path) -> bool:

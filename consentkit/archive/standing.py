@@ -72,7 +72,7 @@ def standings(holdings: Holdings, retention_days: int, now_us: int) -> list[Stan
     found = []
     for period in Catalogue(holdings.control, "day").known:
         measured, fault = _measured(holdings, period)
-        due = due_us(period, retention_days)
+        due = due_us(period, retention_days, now_us)
         is_late = due + OVERDUE_AFTER_US <= now_us
         found.append(
             Standing(

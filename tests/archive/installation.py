@@ -46,13 +46,13 @@ def request(time_us: int, url: str, *, address: str = "192.0.2.7") -> Record:
 class Installation:
     """A data directory and its keys, as the ingester and the command line open them."""
 
-    def __init__(self, folder: Path, **requestlog: object) -> None:
+    def __init__(self, folder: Path, *, secrets: tuple[str, ...] = (), **requestlog: object) -> None:
         self.settings = Settings.from_mapping(
             {"storage": {"directory": str(folder / "data")}, "requestlog": requestlog}, base=folder
         )
         self.directory = self.settings.storage.directory
         self.directory.mkdir(exist_ok=True)
-        self.keyring = Keyring.open(self.settings.storage.keys, ())
+        self.keyring = Keyring.open(self.settings.storage.keys, secrets)
         self.open()
 
     def open(self) -> None:

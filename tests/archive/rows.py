@@ -10,7 +10,7 @@ from consentkit.archive.store import FoundRequest
 
 FULL = FoundRequest(
     time="2026-11-23T10:00:00.123456Z",
-    request_id="w1.2.3",
+    request_id="w1-2-3",
     client_address="192.0.2.7",
     peer_address="198.51.100.1",
     address_source="x-forwarded-for",

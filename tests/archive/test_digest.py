@@ -51,9 +51,9 @@ def test_the_digest_goes_on_after_the_file_was_closed(period_file: PeriodFile, t
 @pytest.mark.parametrize(
     "change",
     [
-        "UPDATE request SET status = 404 WHERE sequence = 2 AND batch = 1",
+        "UPDATE request SET result = 1616 WHERE sequence = 2 AND batch = 1",
         "DELETE FROM request WHERE sequence = 3 AND batch = 2",
-        "INSERT INTO request SELECT id + 7, batch, 99, client, agent, resource, referrer, 200, 0, 1, 1"
+        "INSERT INTO request SELECT id + 7, batch, 99, client, agent, resource, referrer, 800, 1, 1"
         " FROM request LIMIT 1",
         "UPDATE request SET sequence = 50 - sequence WHERE batch = 1",
         "UPDATE request SET id = id + 200 WHERE batch = 1 AND sequence = 1",
@@ -79,13 +79,14 @@ def test_each_change_gives_another_head(period_file: PeriodFile, change: str) ->
 @pytest.mark.parametrize(
     "addition",
     [
-        "INSERT INTO request SELECT id + 7, 99, 1, client, agent, resource, referrer, 200, 0, 1, 1"
+        "INSERT INTO request SELECT id + 7, 99, 1, client, agent, resource, referrer, 800, 1, 1"
         " FROM request LIMIT 1",
         "INSERT INTO client SELECT 99, x'c00002ff', peer, source, country, city FROM client LIMIT 1",
         "INSERT INTO referrer VALUES (99, 'example.org')",
         "INSERT INTO segment VALUES (99, 'x', 1, 0)",
         "INSERT INTO gap SELECT since_us, until_us, 1, reason, network, 99, 1 FROM gap LIMIT 1",
         "INSERT INTO misdated VALUES (12345, 1)",
+        "DELETE FROM visit WHERE client = 1",
     ],
 )
 def test_what_belongs_to_no_batch_is_counted(period_file: PeriodFile, addition: str) -> None:

@@ -34,7 +34,7 @@ def entries(control: Control) -> list[audit.AuditEntry]:
 
 def rows(count: int) -> Iterator[Found]:
     for number in range(count):
-        yield Cursor(count - number, 0), found(request_id=f"w.1.{count - number}", url=f"/{number}")
+        yield Cursor(count - number, 0), found(request_id=f"w-1-{count - number}", url=f"/{number}")
 
 
 def make_export(control: Control, form: str = "json", **terms: Any) -> Export:
@@ -56,7 +56,10 @@ def test_each_page_is_in_the_audit_before_it_is_written(control: Control) -> Non
     assert (begun.action, begun.purpose, begun.case_id, begun.rows) == ("log.export", "incident", "C-7", 0)
     assert json.loads(begun.detail) == {"filters": {"path": "/*"}, "format": "json", "output": "stream"}
     assert {entry.action for entry in of_pages} == {"log.export.page"}
-    assert json.loads(of_pages[2].detail) == {"export": begun.number, "first": "w.1.500", "last": "w.1.1"}
+    assert json.loads(of_pages[2].detail) == {
+        "export": begun.number, "first": "w-1-500", "last": "w-1-1",
+        "since_us": 1, "until_us": 501, "requests": {"w-1": "1-500"},
+    }  # fmt: skip
 
 
 def test_a_page_that_the_audit_does_not_take_is_not_written(control: Control, tmp_path: Path) -> None:

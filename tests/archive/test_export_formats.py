@@ -92,7 +92,7 @@ def test_ecs_says_all_that_a_record_says() -> None:
     assert ecs(FULL) == {
         "@timestamp": "2026-11-23T10:00:00.123456Z",
         "ecs.version": "8.11.0",
-        "event.id": "w1.2.3",
+        "event.id": "w1-2-3",
         "event.kind": "event",
         "event.category": ["web"],
         "event.type": ["access"],

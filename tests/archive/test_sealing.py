@@ -5,10 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from consentkit.archive.periodlock import PeriodBusy
+from consentkit.archive.periodlock import PeriodBusy, PeriodLock
 from consentkit.archive.sealing import is_ripe, seal
-from consentkit.archive.search import Archive
-from consentkit.archive.store import Filters
 from consentkit.audit import SYSTEM
 from consentkit.errors import StorageError
 from tests.archive.installation import (
@@ -17,7 +15,6 @@ from tests.archive.installation import (
     HOUR_US,
     MINUTE_US,
     MONDAY,
-    RESOLVERS,
     Installation,
     detail,
     request,
@@ -88,11 +85,10 @@ def test_a_late_record_opens_a_sealed_period_which_is_sealed_again(site: Install
 
 def test_a_period_in_which_somebody_reads_is_not_sealed(site: Installation) -> None:
     site.fill(1)
-    reading = Archive(site.settings, site.keyring, site.control, resolvers=RESOLVERS).search(Filters(), limit=0)
-    next(reading)
+    reading = PeriodLock(site.holdings.file(site.period(DAYS[0])), exclusive=False)
     with pytest.raises(PeriodBusy):
         seal(site.holdings, site.period(DAYS[0]), SYSTEM, wait_seconds=0.1)
-    assert len(list(reading)) == 1
+    reading.release()
     assert seal(site.holdings, site.period(DAYS[0]), SYSTEM, wait_seconds=0) is not None
 
 

@@ -16,7 +16,9 @@ import msgspec
 
 from consentkit import audit
 from consentkit.archive.export.formats import FORMATS
+from consentkit.archive.exposure import page_detail
 from consentkit.archive.search import pages
+from consentkit.archive.store.interface import Filters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -110,7 +112,8 @@ class Export:
         self._put(form.header, output)
         for page in pages(rows):
             ends = {"first": page[0][1].request_id, "last": page[-1][1].request_id}
-            self._record("log.export.page", detail={"export": self._number, **ends}, rows=len(page))
+            which = {"export": self._number, **ends, **page_detail(Filters(), page)}
+            self._record("log.export.page", detail=which, rows=len(page))
             self._rows += len(page)
             self._oldest = page[-1][1].time
             self._put(b"".join(form.line(found) for _, found in page), output)

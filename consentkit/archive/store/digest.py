@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
+from consentkit.archive.store.tables import NOTE_VISITS, STRETCH
 from consentkit.crypto import hkdf
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ COLUMNS: Final = {
     "referrer": "host",
 }
 REQUEST_COLUMNS: Final = (
-    "id, batch, sequence, client, agent, resource, referrer, status, outcome, bytes_sent, duration_us"
+    "id, batch, sequence, client, agent, resource, referrer, result, bytes_sent, duration_us"
 )
 GAP_COLUMNS: Final = "since_us, until_us, lost, reason, network, batch, sequence"
 _ONCE: Final = ("client", "agent", "resource", "referrer")
@@ -85,7 +86,7 @@ def digest_key(period_key: bytes) -> bytes:
     return hkdf(period_key, "digest/v1")
 
 
-def extend(key: bytes, head: Head, batch: BatchRow, rows: Iterable[Sequence[Row]]) -> Head:
+def extend(key: bytes, head: Head, batch: BatchRow, rows: Iterable[Sequence[Sequence[object]]]) -> Head:
     """Return the head after one more batch.
 
     Args:
@@ -143,6 +144,7 @@ def restate(connection: sqlcipher.Connection, key: bytes) -> Head:
 
     The first batch claims all rows that stand once; each names the requests that are left of it.
     """
+    connection.execute(NOTE_VISITS)
     connection.execute("CREATE TEMP TABLE counted (batch INTEGER PRIMARY KEY, requests INTEGER NOT NULL)")
     connection.execute("INSERT INTO counted SELECT batch, count(*) FROM request GROUP BY batch")
     last = ", ".join(f"{table} = (SELECT coalesce(max(id), 0) FROM {table})" for table in _ONCE)
@@ -155,7 +157,7 @@ def restate(connection: sqlcipher.Connection, key: bytes) -> Head:
 
 
 def unclaimed_rows(connection: sqlcipher.Connection) -> int:
-    """Return how many rows belong to no batch: none, in a file that we wrote."""
+    """Return how many rows belong to no batch, or are hidden from a search: none, in a file that we wrote."""
     row = connection.execute(f"SELECT {BATCH_COLUMNS} FROM batch ORDER BY id DESC LIMIT 1").fetchone()
     batch = BatchRow(*row) if row else _NO_BATCH
     counted = 0
@@ -165,8 +167,12 @@ def unclaimed_rows(connection: sqlcipher.Connection) -> int:
     for table in _ONCE:
         statement = f"SELECT count(*) FROM {table} WHERE id > ?"
         counted += connection.execute(statement, (getattr(batch, table),)).fetchone()[0]
-    statement = "SELECT count(*) FROM misdated WHERE id NOT IN (SELECT id FROM request)"
-    return int(counted + connection.execute(statement).fetchone()[0])
+    for statement in (
+        "SELECT count(*) FROM misdated WHERE id NOT IN (SELECT id FROM request)",
+        f"SELECT count(*) FROM (SELECT DISTINCT client, id / {STRETCH} FROM request EXCEPT SELECT * FROM visit)",
+    ):
+        counted += connection.execute(statement).fetchone()[0]
+    return int(counted)
 
 
 def _stretches(connection: sqlcipher.Connection) -> Iterator[list[BatchRow]]:

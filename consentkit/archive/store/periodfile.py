@@ -1,18 +1,21 @@
 """Writing one period: batches in, each with its mark, in one transaction.
 
-Owns how rows are numbered and how repeated values are found again. Reading is `select`'s job.
+Owns the transaction, the marks and the digest. What repeats is the business of `dictionaries`, how requests are
+numbered that of `requestrows`, reading that of `select`.
 """
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import sqlcipher3.dbapi2 as sqlcipher
 
+from consentkit.archive.period import LAST_US
+from consentkit.archive.store.dictionaries import Dictionaries, Resolvers
 from consentkit.archive.store.digest import (
     COLUMNS,
     GAP_COLUMNS,
-    REQUEST_COLUMNS,
     BatchRow,
     Head,
     Row,
@@ -21,40 +24,41 @@ from consentkit.archive.store.digest import (
     store_head,
     stored_head,
 )
-from consentkit.archive.store.tables import SCHEMA, TIES, pack_address, text_hash
+from consentkit.archive.store.requestrows import RequestRows
+from consentkit.archive.store.tables import SCHEMA, TIES
 from consentkit.control import open_sqlcipher
 from consentkit.errors import StorageError
-from consentkit.requestlog.record import ADDRESS_SOURCES, OUTCOMES, Gap, Record
+from consentkit.requestlog.record import OUTCOMES, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from consentkit.archive.period import Period
-    from consentkit.archive.resolve import AgentResolver, PlaceResolver
-    from consentkit.archive.store.interface import Batch
+    from consentkit.archive.store.interface import Batch, Misfiled
+    from consentkit.requestlog.record import Entry, Gap
 
-# Distinct values remembered between batches; past it the table is emptied and values are looked up again.
-_REMEMBERED: Final = 50_000
+__all__ = ["PeriodFile", "Resolvers"]
 
-_INSERT: Final = f"INSERT INTO request ({REQUEST_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_GAP: Final = f"INSERT INTO gap ({GAP_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _INSERT_BATCH: Final = "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_MISDATED: Final = "INSERT INTO misdated VALUES (?, ?)"
 
-_ADD: Final = "INSERT INTO {table} ({columns}) VALUES ({marks})"
-_LAST_NUMBERS: Final = """
-SELECT (SELECT coalesce(max(id), 0) FROM client), (SELECT coalesce(max(id), 0) FROM agent),
-  (SELECT coalesce(max(id), 0) FROM resource), (SELECT coalesce(max(id), 0) FROM referrer)"""
-
-_Row = tuple[int, ...]
+_OUTCOME_NUMBERS: Final = {outcome: number for number, outcome in enumerate(OUTCOMES)}
 
 
-class Resolvers:
-    """What turns an agent and an address into words; shared by all periods of a process."""
+class _Prepared:
+    """A batch whose rows have their numbers and are not inserted yet; lists are in the order of the digest."""
 
-    def __init__(self, agents: AgentResolver, places: PlaceResolver) -> None:
-        self.agents = agents
-        self.places = places
+    def __init__(self, number: int, segment: int) -> None:
+        self.number = number
+        self.segment = segment
+        self.next_sequence = 0
+        self.last_numbers = (0, 0, 0, 0)
+        self.once: dict[str, list[Row]] = {table: [] for table in COLUMNS}
+        self.requests: list[list[int]] = []
+        self.gaps: list[Row] = []
+        self.misdated: list[tuple[list[int], int]] = []
 
 
 class PeriodFile:
@@ -79,17 +83,15 @@ class PeriodFile:
     ) -> None:
         self.connection = connection
         self.period = period
-        self._resolvers = resolvers
         self._digest_key = digest_key(key) if key is not None else None
         self._first_tie = first_tie
-        self._fresh: dict[str, list[Row]] = {table: [] for table in COLUMNS}
-        self._clients: dict[tuple[str, str, str], int] = {}
-        self._agents: dict[str, int] = {}
-        self._resources: dict[tuple[str, str, str, str, int], int] = {}
-        self._referrers: dict[str, int] = {}
         if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             connection.executescript(f"BEGIN; {SCHEMA} COMMIT;")
+        self._words = Dictionaries(connection, resolvers)
+        self._version = self._data_version()
         self._head = stored_head(connection)
+        self._prepared: list[_Prepared] = []
+        self._rows = RequestRows(connection)
 
     @classmethod
     def open(cls, path: Path, key: bytes, period: Period, resolvers: Resolvers) -> PeriodFile:
@@ -121,22 +123,41 @@ class PeriodFile:
         Raises:
             StorageError: nothing was added.
         """
-        try:
-            self.connection.execute("BEGIN IMMEDIATE")
-            try:
-                added = sum(self._apply(batch) for batch in batches)
-                store_head(self.connection, self._head)
-            except BaseException:
-                self.connection.execute("ROLLBACK")
-                self._forget()  # numbers given inside the transaction are gone with it
-                for of_table in self._fresh.values():
-                    of_table.clear()
-                self._head = stored_head(self.connection)
-                raise
+        for batch in batches:
+            self.add(batch)
+        return self.commit()
+
+    def add(self, batch: Batch) -> None:
+        """Add the frames that are not in yet; they are in with the next `commit`, and not before.
+
+        Raises:
+            StorageError: nothing was added since the last commit.
+        """
+        with self._transaction():
+            if not self._prepared:
+                self._begin()
+            self._prepare(batch)
+
+    def commit(self) -> int:
+        """Make what was added durable, and return how many requests that are.
+
+        Raises:
+            StorageError: nothing was added since the last commit.
+        """
+        if not self.connection.in_transaction:
+            return 0
+        with self._transaction():
+            added = self._write()
             self.connection.execute("COMMIT")
-        except sqlcipher.Error as exc:
-            raise StorageError(self.period.file_name, f"the period can't be written ({exc})") from exc
+        self._prepared.clear()
         return added
+
+    def roll_back(self) -> None:
+        """Drop what was added since the last commit."""
+        if self.connection.in_transaction:
+            self.connection.execute("ROLLBACK")
+        self._prepared.clear()
+        self._begin_anew()  # numbers given inside the transaction are gone with it
 
     def mark(self, worker: str, segment: int) -> int:
         """Return the sequence below which every frame of this period in the segment is applied."""
@@ -156,162 +177,113 @@ class PeriodFile:
         """Close the file."""
         self.connection.close()
 
-    def _apply(self, batch: Batch) -> int:
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            try:
+                yield
+            except BaseException:
+                self.roll_back()
+                raise
+        except sqlcipher.Error as exc:
+            raise StorageError(self.period.file_name, f"the period can't be written ({exc})") from exc
+
+    def _begin(self) -> None:
+        if not self.connection.in_transaction:
+            self.connection.execute("BEGIN IMMEDIATE")
+        if self._data_version() != self._version:
+            self._begin_anew()  # another process has written meanwhile
+        self._words.make_room()
+        self._rows.forget()
+
+    def _prepare(self, batch: Batch) -> None:
+        """Give rows to the fresh frames of a batch; those of the segment before join its rows."""
         mark = self.mark(batch.worker, batch.segment)
-        fresh = [(sequence, entry) for sequence, entry in batch.entries if sequence >= mark]
-        if not fresh:
-            return 0
-        number = self._head.batch + 1
-        rows = [self._row(number, sequence, entry) for sequence, entry in fresh if isinstance(entry, Record)]
-        gaps = [
-            (gap.since_us, gap.until_us, gap.lost, gap.reason, gap.network, number, sequence)
-            for sequence, gap in fresh
-            if isinstance(gap, Gap)
-        ]
-        rows = self._insert(rows)
-        self.connection.executemany(_INSERT_GAP, gaps)
-        segment, next_sequence = self._segment(batch), fresh[-1][0] + 1
-        self._execute("UPDATE segment SET next_sequence = ? WHERE id = ?", (next_sequence, segment))
-        last_numbers = self._execute(_LAST_NUMBERS).fetchone()
-        self._end(BatchRow(number, segment, next_sequence, len(rows), *last_numbers), [rows, gaps, []])
+        is_fresh = not mark or (batch.entries and batch.entries[0][0] >= mark)
+        entries = batch.entries if is_fresh else [entry for entry in batch.entries if entry[0] >= mark]
+        if not entries:
+            return
+        segment = self._words.segment(batch.worker, batch.segment)
+        if not self._prepared or self._prepared[-1].segment != segment:
+            self._prepared.append(_Prepared(self._head.batch + len(self._prepared) + 1, segment))
+        one = self._prepared[-1]
+        one.next_sequence = entries[-1][0] + 1
+        self.connection.execute("UPDATE segment SET next_sequence = ? WHERE id = ?", (one.next_sequence, segment))
+        self._add_rows(one, entries, batch.misfiled)
+        one.last_numbers = self._words.last_numbers
+        self._words.take_fresh(one.once)
+
+    def _write(self) -> int:
+        rows = [row for one in self._prepared for row in one.requests]
+        self._rows.insert(rows)
+        self._words.insert()
+        for one in self._prepared:
+            self._end(one)
+        store_head(self.connection, self._head)
         return len(rows)
 
-    def _segment(self, batch: Batch) -> int:
-        stored = (batch.worker, batch.segment)
-        number = self._find("SELECT id FROM segment WHERE worker = ? AND number = ?", stored)
-        return number or self._add("segment", stored)
+    def _add_rows(self, to: _Prepared, entries: Iterable[tuple[int, Entry]], misfiled: Misfiled | None) -> None:
+        """Add the rows of requests, gaps and misdated requests, each in the order of the frames."""
+        words, taken, first_tie = self._words, self._rows.taken, self._first_tie
+        outcomes = _OUTCOME_NUMBERS
+        clients, agents, resources, referrers = words.clients, words.agents, words.resources, words.referrers
+        since_us, until_us = self.period.since_us, self.period.until_us
+        number, requests = to.number, to.requests
+        for sequence, entry in entries:
+            if type(entry) is not Record:
+                to.gaps.append(self._gap(entry, number, sequence, misfiled))  # type: ignore[arg-type]
+                continue
+            time_us = entry.time_us
+            is_misfiled = misfiled is not None and not since_us <= time_us < until_us
+            if is_misfiled:
+                time_us = misfiled.shown_us(sequence)  # type: ignore[union-attr]
+            row_id = (time_us - since_us) * TIES + first_tie
+            if row_id in taken:
+                row_id = self._rows.free(row_id)
+            taken.add(row_id)
+            client = entry.client_address, entry.peer_address, entry.address_source
+            agent = entry.user_agent
+            resource = entry.method, entry.scheme, entry.host, entry.url, entry.query_flags
+            referrer = entry.referrer_host
+            row = [
+                row_id,
+                number,
+                sequence,
+                clients.get(client) or words.client(client),
+                agents.get(agent) or words.agent(agent),
+                resources.get(resource) or words.resource(resource),
+                referrers.get(referrer) or words.referrer(referrer),
+                entry.status * 4 + outcomes[entry.outcome],  # as `pack_result` has it
+                entry.bytes_sent,
+                entry.duration_us,
+            ]
+            requests.append(row)
+            if is_misfiled:
+                to.misdated.append((row, min(max(entry.time_us, 0), LAST_US)))
 
-    def _end(self, batch: BatchRow, rows: Sequence[Sequence[Row]]) -> None:
+    def _gap(self, gap: Gap, number: int, sequence: int, misfiled: Misfiled | None) -> Row:
+        since_us, until_us = gap.since_us, gap.until_us
+        if misfiled is not None and not self.period.since_us <= until_us < self.period.until_us:
+            since_us = until_us = misfiled.shown_us(sequence)  # its own time can't be true
+        return since_us, until_us, gap.lost, gap.reason, gap.network, number, sequence
+
+    def _end(self, one: _Prepared) -> None:
         """Write a batch down, and take it into the digest with all that came by it."""
-        self._execute(_INSERT_BATCH, batch)
+        self.connection.executemany(_INSERT_GAP, one.gaps)
+        misdated = [(row[0], claimed_us) for row, claimed_us in one.misdated]
+        self.connection.executemany(_INSERT_MISDATED, misdated)
+        row = BatchRow(one.number, one.segment, one.next_sequence, len(one.requests), *one.last_numbers)
+        self.connection.execute(_INSERT_BATCH, row)
         if self._digest_key is not None:
-            self._head = extend(self._digest_key, self._head, batch, [*self._fresh.values(), *rows])
+            rows: list[Sequence[Sequence[object]]] = [*one.once.values(), one.requests, one.gaps, misdated]
+            self._head = extend(self._digest_key, self._head, row, rows)
         else:
-            self._head = Head(batch.id, self._head.digest)
-        for of_table in self._fresh.values():
-            of_table.clear()
+            self._head = Head(row.id, self._head.digest)
 
-    def _row(self, batch: int, sequence: int, record: Record) -> _Row:
-        if len(self._clients) + len(self._agents) + len(self._resources) + len(self._referrers) > _REMEMBERED:
-            self._forget()
-        path, query, rest = record.url.partition("?")
-        return (
-            (record.time_us - self.period.since_us) * TIES + self._first_tie,
-            batch,
-            sequence,
-            self._client(record),
-            self._agent(record.user_agent),
-            self._resource(record, path, rest if query else None),
-            self._referrer(record.referrer_host),
-            record.status,
-            OUTCOMES.index(record.outcome),
-            record.bytes_sent,
-            record.duration_us,
-        )
+    def _begin_anew(self) -> None:
+        self._words.begin_anew()
+        self._version = self._data_version()
+        self._head = stored_head(self.connection)
 
-    def _insert(self, rows: list[_Row]) -> list[_Row]:
-        """Insert rows, giving those of one microsecond numbers of their own; return them as they are stored."""
-        self._execute("SAVEPOINT rows")
-        try:
-            self.connection.executemany(_INSERT, rows)
-        except sqlcipher.IntegrityError:
-            self._execute("ROLLBACK TO rows")
-            rows = [self._insert_one(row) for row in rows]
-        self._execute("RELEASE rows")
-        return rows
-
-    def _insert_one(self, row: _Row) -> _Row:
-        stored = (self._free_id(row[0]), *row[1:])
-        self._execute(_INSERT, stored)
-        return stored
-
-    def _free_id(self, wanted: int) -> int:
-        """Return the first free number from `wanted` on; what overflows takes the next microsecond's."""
-        free = wanted
-        while self.connection.execute("SELECT 1 FROM request WHERE id = ?", (free,)).fetchone():
-            free += 1
-        return free
-
-    def _client(self, record: Record) -> int:
-        key = (record.client_address, record.peer_address, record.address_source)
-        if (number := self._clients.get(key)) is None:
-            stored = (
-                pack_address(record.client_address),
-                pack_address(record.peer_address),
-                ADDRESS_SOURCES.index(record.address_source),
-            )
-            number = self._find("SELECT id FROM client WHERE address = ? AND peer = ? AND source = ?", stored)
-            if number is None:
-                place = self._resolvers.places.resolve(record.client_address)
-                number = self._add("client", (*stored, place.country, place.city))
-            self._clients[key] = number
-        return number
-
-    def _agent(self, user_agent: str) -> int:
-        if (number := self._agents.get(user_agent)) is None:
-            stored = (text_hash(user_agent), user_agent)
-            number = self._find("SELECT id FROM agent WHERE hash = ? AND user_agent = ?", stored)
-            if number is None:
-                agent = self._resolvers.agents.resolve(user_agent)
-                number = self._add(
-                    "agent",
-                    (
-                        *stored,
-                        agent.device,
-                        agent.device_type,
-                        agent.browser,
-                        agent.browser_version,
-                        agent.os,
-                        agent.os_version,
-                    ),
-                )
-            self._agents[user_agent] = number
-        return number
-
-    def _resource(self, record: Record, path: str, query: str | None) -> int:
-        key = (record.method, record.scheme, record.host, record.url, record.query_flags)
-        if (number := self._resources.get(key)) is None:
-            stored = (
-                text_hash(*key),
-                record.method,
-                record.scheme,
-                record.host,
-                path,
-                query,
-                record.query_flags,
-            )
-            number = self._find(
-                "SELECT id FROM resource WHERE hash = ? AND method = ? AND scheme = ? AND host = ?"
-                " AND path = ? AND query IS ? AND query_flags = ?",
-                stored,
-            )
-            if number is None:
-                number = self._add("resource", stored)
-            self._resources[key] = number
-        return number
-
-    def _referrer(self, host: str) -> int:
-        if (number := self._referrers.get(host)) is None:
-            number = self._find("SELECT id FROM referrer WHERE host = ?", (host,))
-            if number is None:
-                number = self._add("referrer", (host,))
-            self._referrers[host] = number
-        return number
-
-    def _find(self, statement: str, values: tuple[object, ...]) -> int | None:
-        row = self._execute(statement, values).fetchone()
-        return int(row[0]) if row else None
-
-    def _add(self, table: str, values: Row) -> int:
-        """Insert a row of a table whose rows stand once, noting it for the digest of this batch."""
-        statement = _ADD.format(table=table, columns=COLUMNS[table], marks=", ".join("?" * len(values)))
-        number = int(self._execute(statement, values).lastrowid)
-        self._fresh[table].append((number, *values))
-        return number
-
-    def _execute(self, statement: str, values: Sequence[object] = ()) -> sqlcipher.Cursor:
-        return self.connection.execute(statement, values)
-
-    def _forget(self) -> None:
-        for remembered in (self._clients, self._agents, self._resources, self._referrers):
-            remembered.clear()
+    def _data_version(self) -> int:
+        return int(self.connection.execute("PRAGMA data_version").fetchone()[0])

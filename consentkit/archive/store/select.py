@@ -1,41 +1,53 @@
-"""Finding rows in one period: filters into one statement, newest first, by keyset.
+"""Finding rows in one period: filters into statements, by keyset, in bounded steps.
 
-Owns the statement and the shape of a found row. Which periods are asked, and what lies in the spool, is
-`archive.search`'s job.
+Owns the statements and the shape of a found row. Which periods are asked, and what lies in the spool, is
+`archive.search`'s job; what the filters mean is `matching`'s.
 """
 
 from __future__ import annotations
 
-import ipaddress
-from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
-from consentkit.archive.store.interface import Cursor, Filters, FoundRequest
-from consentkit.archive.store.tables import TIES, unpack_address
+from consentkit.archive.store.interface import Cursor, Filters, FoundRequest, iso_time
+from consentkit.archive.store.matching import Match, match
+from consentkit.archive.store.tables import STRETCH, TIES, unpack_address
 from consentkit.requestlog.record import ADDRESS_SOURCES, OUTCOMES
 from consentkit.requestlog.redact import flag_names
 from consentkit.requestlog.segment import FrameId
 
+__all__ = ["iso_time", "select_requests"]
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import sqlcipher3.dbapi2 as sqlcipher
 
     from consentkit.archive.period import Period
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-_COLUMNS: Final = """
+# The inner query reads numbers alone; what they stand for is looked up for the rows of one page.
+_PAGE: Final = """
 SELECT r.id, g.worker, g.number, r.sequence, c.address, c.peer, c.source, s.method, s.scheme, s.host,
   s.path, s.query, s.query_flags, r.status, r.outcome, r.bytes_sent, r.duration_us, a.user_agent, f.host,
   a.device, a.device_type, a.browser, a.browser_version, a.os, a.os_version, c.country, c.city,
   (SELECT time_us FROM misdated m WHERE m.id = r.id)
-FROM request r JOIN batch b ON b.id = r.batch JOIN segment g ON g.id = b.segment
+FROM (SELECT r.id AS id FROM request r WHERE r.id >= ? AND r.id < ? {conditions}
+    ORDER BY r.id {order} LIMIT ?) k
+  CROSS JOIN request r ON r.id = k.id JOIN batch b ON b.id = r.batch JOIN segment g ON g.id = b.segment
   JOIN client c ON c.id = r.client JOIN agent a ON a.id = r.agent JOIN resource s ON s.id = r.resource
-  JOIN referrer f ON f.id = r.referrer
-WHERE """
+  JOIN referrer f ON f.id = r.referrer"""
 
-_CLIENTS: Final = "r.client IN (SELECT id FROM client WHERE "
+_ENDS: Final = """
+SELECT (SELECT min(id) FROM request WHERE id >= ? AND id < ?),
+  (SELECT max(id) FROM request WHERE id >= ? AND id < ?)"""
+
+# Rows that one statement gives at most.
+_CHUNK_ROWS: Final = 1000
+
+# A scan goes on in stretches of time, so that it can say how far it came: the first is this part of all, each
+# next one twice the one before, up to the second part.
+_FIRST_PART: Final = 64
+_LARGEST_PART: Final = 8
 
 
 def select_requests(
@@ -45,100 +57,124 @@ def select_requests(
     *,
     limit: int,
     before: Cursor | None = None,
+    after: Cursor | None = None,
+    oldest_first: bool = False,
+    reached: Callable[[int], None] | None = None,
 ) -> Iterator[tuple[Cursor, FoundRequest]]:
-    """Yield matching rows of one period, newest first, each with the cursor that stands on it.
+    """Yield matching rows of one period in the order of their cursors, the last first.
 
     Args:
         connection: the period's file.
         period: which one it is.
         filters: what to match.
         limit: at most so many rows; 0 = all.
-        before: begin after this row.
+        before, after: rows between these alone, neither included.
+        oldest_first: the first cursor first.
+        reached: told, in microseconds since 1970 UTC, up to where all that matches was given.
     """
-    conditions, values = _conditions(period, filters, before)
-    statement = f"{_COLUMNS}{' AND '.join(conditions)} ORDER BY r.id DESC"
-    if limit:
-        statement += " LIMIT ?"
-        values.append(limit)
-    for row in connection.execute(statement, values):
-        yield _found(period, row)
+    matching = match(connection, filters)
+    if matching is None:
+        return
+    reading = _Reading(connection, period, matching, oldest_first=oldest_first)
+    left = limit
+    for low, high in reading.stretches(*row_bounds(period, filters, before, after)):
+        for found in reading.rows(low, high, left):
+            if (before is None or found[0] < before) and (after is None or found[0] > after):
+                yield found
+                left -= 1
+                if left == 0:
+                    return
+        if reached is not None:
+            reached(period.since_us + (high if oldest_first else low) // TIES)
 
 
-def _conditions(period: Period, filters: Filters, before: Cursor | None) -> tuple[list[str], list[object]]:
-    first = max(filters.since_us - period.since_us, 0) * TIES
-    last = (min(filters.until_us, period.until_us) - period.since_us) * TIES
+def row_bounds(period: Period, filters: Filters, before: Cursor | None, after: Cursor | None) -> tuple[int, int]:
+    """Return the first number, and the one after the last, of the rows to look at; cursors' microseconds whole."""
+    since_us, until_us = max(filters.since_us, period.since_us), min(filters.until_us, period.until_us)
     if before is not None:
-        last = min(last, (before.time_us - period.since_us) * TIES + before.tie)
-    conditions: list[str] = ["r.id >= ?", "r.id < ?"]
-    values: list[object] = [first, last]
-    for part in (_of_client, _of_resource, _of_agent, _of_row):
-        for condition, its_values in part(filters):
-            conditions.append(condition)
-            values += its_values
-    return conditions, values
+        until_us = min(until_us, before.time_us + (before.tie >= 0))
+    if after is not None:
+        since_us = max(since_us, after.time_us)
+    since_us = min(since_us, period.until_us)
+    return (since_us - period.since_us) * TIES, (max(until_us, since_us) - period.since_us) * TIES
 
 
-_Condition = tuple[str, list[object]]
+class _Reading:
+    """One search in one period."""
 
+    def __init__(
+        self, connection: sqlcipher.Connection, period: Period, matching: Match, *, oldest_first: bool
+    ) -> None:
+        self._connection = connection
+        self._period = period
+        self._matching = matching
+        self._oldest_first = oldest_first
+        self._page = _PAGE.format(conditions=matching.conditions, order="ASC" if oldest_first else "DESC")
 
-def _of_client(filters: Filters) -> Iterator[_Condition]:
-    if filters.networks:
-        ranges: list[object] = []
-        for text in filters.networks:
-            network = ipaddress.ip_network(text, strict=False)
-            ranges += [network.max_prefixlen // 8, network[0].packed, network[-1].packed]
-        one = "(length(address) = ? AND address BETWEEN ? AND ?)"
-        yield f"{_CLIENTS}{' OR '.join([one] * len(filters.networks))})", ranges
-    if filters.country:
-        yield f"{_CLIENTS}country = ?)", [filters.country.upper()]
+    def stretches(self, low: int, high: int) -> Iterator[tuple[int, int]]:
+        """Cut what is scanned into stretches, in the order of reading."""
+        first, last = self._connection.execute(_ENDS, (low, high) * 2).fetchone()
+        if first is None:
+            return
+        low, high = first // TIES * TIES, (last // TIES + 1) * TIES
+        span = high - low
+        if self._matching.visits is not None:
+            yield from self._visited(*self._matching.visits, low, high)
+            return
+        part = max(span // _FIRST_PART // TIES, 1) * TIES
+        largest = max(part, span // _LARGEST_PART // TIES * TIES)
+        while low < high:
+            if self._oldest_first:
+                yield low, min(low + part, high)
+                low += part
+            else:
+                yield max(high - part, low), high
+                high -= part
+            part = min(2 * part, largest)
 
+    def _visited(self, condition: str, values: list[object], low: int, high: int) -> Iterator[tuple[int, int]]:
+        """Give the stretches alone in which one of the clients was there."""
+        order = "ASC" if self._oldest_first else "DESC"
+        found = self._connection.execute(
+            f"SELECT DISTINCT stretch FROM visit WHERE {condition} AND stretch BETWEEN ? AND ?"
+            f" ORDER BY stretch {order}",
+            (*values, low // STRETCH, high // STRETCH),
+        )
+        for (stretch,) in found.fetchall():
+            yield max(stretch * STRETCH, low), min((stretch + 1) * STRETCH, high)
 
-def _of_resource(filters: Filters) -> Iterator[_Condition]:
-    if filters.path:
-        yield "s.path GLOB ?", [_glob(filters.path)]
-    if filters.host:
-        yield "s.host = ?", [filters.host.lower()]
-    if filters.method:
-        yield "upper(s.method) = ?", [filters.method.upper()]
-    if filters.flags:
-        yield "s.query_flags & ? = ?", [filters.flags, filters.flags]
+    def rows(self, low: int, high: int, limit: int) -> Iterator[tuple[Cursor, FoundRequest]]:
+        """Yield the rows of one stretch, chunk by chunk; each chunk ends with its microsecond."""
+        size = min(limit, _CHUNK_ROWS) if limit > 0 else _CHUNK_ROWS
+        while low < high:
+            rows = self._fetch(low, high, size)
+            is_last = len(rows) < size
+            if not is_last and self._oldest_first:
+                edge = max(_int(row[0]) for row in rows)
+                low = (edge // TIES + 1) * TIES
+                rows += self._fetch(edge + 1, low, TIES)
+            elif not is_last:
+                edge = min(_int(row[0]) for row in rows)
+                high = edge // TIES * TIES
+                rows += self._fetch(high, edge, TIES)
+            found = [_found(self._period, row) for row in rows]
+            yield from sorted(found, key=itemgetter(0), reverse=not self._oldest_first)
+            if is_last:
+                return
 
-
-def _of_agent(filters: Filters) -> Iterator[_Condition]:
-    if filters.device_type:
-        yield "a.device_type = ?", [filters.device_type]
-    if filters.browser:
-        yield "lower(a.browser) = ?", [filters.browser.lower()]
-    if filters.is_bot is not None:
-        yield ("a.device_type = 'bot'" if filters.is_bot else "a.device_type <> 'bot'"), []
-
-
-def _of_row(filters: Filters) -> Iterator[_Condition]:
-    if filters.statuses:
-        bounds: list[object] = [bound for pair in filters.statuses for bound in pair]
-        yield f"({' OR '.join(['r.status BETWEEN ? AND ?'] * len(filters.statuses))})", bounds
-    if filters.outcome:
-        yield "r.outcome = ?", [[*OUTCOMES, filters.outcome].index(filters.outcome)]
-    if filters.text:
-        places = ("s.path || coalesce('?' || s.query, '')", "a.user_agent", "f.host")
-        wanted = filters.text.encode().lower().decode()  # ASCII alone, as SQLite's lower() does
-        yield f"({' OR '.join(f'instr(lower({place}), ?)' for place in places)})", [wanted] * len(places)
-
-
-def _glob(pattern: str) -> str:
-    """Return SQLite's form of a glob that knows ``*`` and ``?`` alone: its ``[`` stands for itself."""
-    return pattern.replace("[", "[[]")
+    def _fetch(self, low: int, high: int, size: int) -> list[tuple[object, ...]]:
+        return list(self._connection.execute(self._page, (low, high, *self._matching.values, size)))
 
 
 def _found(period: Period, row: tuple[object, ...]) -> tuple[Cursor, FoundRequest]:
     (number, worker, segment, sequence, address, peer, source, method, scheme, host, path, query, flags,
      status, outcome, bytes_sent, duration_us, user_agent, referrer, device, device_type, browser,
      browser_version, os, os_version, country, city, claimed_us) = row  # fmt: skip
-    offset_us, tie = divmod(_int(number), TIES)
-    time_us = period.since_us + offset_us
-    return Cursor(time_us, tie), FoundRequest(
+    time_us = period.since_us + _int(number) // TIES
+    frame = FrameId(str(worker), _int(segment), _int(sequence))
+    return Cursor.at(time_us, frame), FoundRequest(
         time=iso_time(time_us),
-        request_id=str(FrameId(str(worker), _int(segment), _int(sequence))),
+        request_id=str(frame),
         client_address=unpack_address(_bytes(address)),
         peer_address=unpack_address(_bytes(peer)),
         address_source=ADDRESS_SOURCES[_int(source)],
@@ -163,12 +199,6 @@ def _found(period: Period, row: tuple[object, ...]) -> tuple[Cursor, FoundReques
         city=str(city),
         claimed_time="" if claimed_us is None else iso_time(_int(claimed_us)),
     )
-
-
-def iso_time(time_us: int) -> str:
-    """Return an instant as ISO 8601 in UTC with microseconds."""
-    instant = _EPOCH + timedelta(microseconds=time_us)
-    return instant.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _int(value: object) -> int:

@@ -1,0 +1,46 @@
+"""What stays where an incident is held: the control database without the visitors' choices, under a new key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from consentkit.audit.entry import Link
+from consentkit.audit.memory import ChainMemory
+from consentkit.control import Control
+from consentkit.control import audit as entries
+from consentkit.control.tables import decision
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy import Table
+
+    from consentkit.archive.holdings import Holdings
+
+
+def strip_control(holdings: Holdings, tables: Iterable[Table] = (decision,)) -> Holdings:
+    """Take all rows of some tables out of the control database, and make every copy of it unreadable.
+
+    Args:
+        holdings: the store.
+        tables: by default the visitors' choices.
+
+    Returns:
+        The store with the database opened anew.
+
+    Raises:
+        StorageError: it can't be done; running it again finishes it.
+    """
+    with holdings.control.transaction() as connection:
+        connection.exec_driver_sql("PRAGMA secure_delete = ON")
+        for table in tables:
+            connection.execute(table.delete())
+    control = Control.rekeyed(holdings.directory, holdings.keyring)
+    with control.transaction() as connection:
+        newest = connection.execute(
+            select(entries.c.number, entries.c.hash).order_by(entries.c.number.desc()).limit(1)
+        ).one()
+    ChainMemory(control).keep(Link(newest.number, newest.hash), replacing=None)  # bound to the key, which is new
+    return holdings._replace(control=control)

@@ -1,0 +1,188 @@
+"""Opening an incident: the rows that match are copied under a key of their own.
+
+Owns the order of steps, so that no row is read before the audit says so, and nothing half-made stays.
+
+    the look in the audit | a mark, then the file | each page in the audit, then in the file | the file synced
+    and hashed | its key | one transaction: the incident and its entry ``incident.opened`` | the mark gone
+
+The key lies nowhere until the file is whole: what a crash leaves before that, nobody can open.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from consentkit import audit
+from consentkit.archive.exposure import page_detail
+from consentkit.archive.incident.begun import discard_drafts, mark_draft, unmark
+from consentkit.archive.incident.copyfile import CopyFile
+from consentkit.archive.incident.gaps import known_gaps
+from consentkit.archive.incident.listing import Incident, incidents, today_utc
+from consentkit.archive.periodlock import READER_SECONDS, custody
+from consentkit.archive.sealing import close_for_good
+from consentkit.archive.search import Losses, pages
+from consentkit.audit import Look
+from consentkit.control import incident as incident_table
+from consentkit.crypto import KEY_BYTES
+from consentkit.errors import ConsentKitError, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from consentkit.archive.holdings import Holdings
+    from consentkit.archive.incident.terms import Terms
+    from consentkit.archive.search import Archive
+    from consentkit.audit import Actor, Purpose
+    from consentkit.crypto import Keyring
+
+
+class Step(NamedTuple):
+    """What is durable by now, or written at least.
+
+    Attributes:
+        done: ``announced``, ``drafted``, ``copied`` (once a page), ``written``, ``keyed`` or ``entered``.
+        rows: copied by this step.
+    """
+
+    done: str
+    rows: int = 0
+
+
+class Opening:
+    """One opening of an incident.
+
+    Args:
+        archive: the log.
+        holdings: the store.
+        actor, purpose: who opens it, and for what, for the audit.
+        terms: what is held, and on what terms.
+
+    Attributes:
+        incident: what was opened, with the last step.
+        losses: what of the spool could not be read, and so is not in it.
+
+    Raises:
+        BadIncident: the terms are not allowed.
+    """
+
+    def __init__(self, archive: Archive, holdings: Holdings, actor: Actor, purpose: Purpose, terms: Terms) -> None:
+        terms.check(today_utc())
+        self._archive = archive
+        self._holdings = holdings
+        self._actor = actor
+        self._look = Look(purpose, terms.case, terms.reason)
+        self._terms = terms
+        self.incident: Incident | None = None
+        self.losses = Losses()
+
+    def run(self, *, wait_seconds: float = READER_SECONDS) -> Iterator[Step]:
+        """Copy the rows, yielding after each step; nothing further is done until the next is asked for.
+
+        Nobody destroys or rewrites a period meanwhile: what is erased at the same time must not be copied.
+
+        Raises:
+            StorageError: the audit, a period or the copy refuses; then there is no incident.
+            KeyUnavailable: a period's key is missing.
+        """
+        holdings = self._holdings
+        with custody(holdings.directory, wait_seconds=wait_seconds):
+            discard_drafts(holdings)
+            incident = self._announced(_next_number(holdings))
+            yield Step("announced")
+            file = incident.place(holdings).file
+            try:
+                yield from self._made(incident)
+            except BaseException as exc:
+                try:
+                    discard_drafts(holdings)  # unless it was entered at the very last
+                except ConsentKitError as left:
+                    exc.add_note(f"the draft is thrown away later: {left}")
+                raise
+            unmark(file)
+            yield Step("entered")
+
+    def _announced(self, number: int) -> Incident:
+        terms = self._terms
+        detail = {
+            "incident": number,
+            "owner": terms.owner,
+            "review": terms.review.isoformat(),
+            "filters": terms.asked,
+        }
+        self._entry = self._record("incident.opening", detail)
+        return Incident(
+            number=number,
+            generation=1,
+            state="open",
+            case_id=terms.case,
+            reason=terms.reason,
+            owner=terms.owner,
+            opened_us=time.time_ns() // 1000,
+            review=terms.review.isoformat(),
+            filters=msgspec.json.encode(terms.asked, order="sorted").decode(),
+            rows=0,
+            bytes=0,
+            file_hash="",
+        )
+
+    def _made(self, incident: Incident) -> Iterator[Step]:
+        place = incident.place(self._holdings)
+        mark_draft(place.file)
+        yield Step("drafted")
+        key = secrets.token_bytes(KEY_BYTES)
+        with CopyFile(place.file, key) as copy:
+            found = self._archive.search(self._terms.filters, limit=0, oldest_first=True)
+            for page in pages(found):
+                which = {"incident": incident.number, "opening": self._entry}
+                self._record(
+                    "incident.opening.page", {**which, **page_detail(self._terms.filters, page)}, rows=len(page)
+                )
+                copy.add(page)
+                yield Step("copied", len(page))
+            self.losses = found.losses
+            copy.finish(known_gaps(self._holdings, self._terms.filters))
+        contents = close_for_good(place.file, key, place.period)
+        yield Step("written")
+        _keep_key(self._holdings.keyring, place.key_name, key)
+        yield Step("keyed")
+        measured = {"rows": contents.rows, "bytes": contents.bytes, "file_hash": contents.file_hash}
+        entered = msgspec.structs.replace(incident, **measured)
+        detail = {
+            "incident": incident.number,
+            "generation": incident.generation,
+            "opening": self._entry,
+            **msgspec.structs.asdict(contents),
+            "owner": incident.owner,
+            "review": incident.review,
+            "unread": {name: count for name, count in msgspec.structs.asdict(self.losses).items() if count},
+        }
+        with self._holdings.control.transaction() as connection:
+            connection.execute(incident_table.insert().values(msgspec.structs.asdict(entered)))
+            audit.append(connection, self._actor, "incident.opened", look=self._look, detail=detail)
+        self.incident = entered
+
+    def _record(self, action: str, detail: dict[str, object], *, rows: int = 0) -> int:
+        control = self._holdings.control
+        return audit.record(control, self._actor, action, look=self._look, detail=detail, rows=rows).number
+
+
+def _keep_key(keyring: Keyring, name: str, key: bytes) -> None:
+    if not keyring.put(name, key):
+        raise StorageError(str(keyring.folder), f"there is a key {name} already, which nobody entered")
+
+
+def _next_number(holdings: Holdings) -> int:
+    """Return a number that no incident has or had, also by the keys: an older control database knows fewer."""
+    with holdings.control.transaction() as connection:
+        used = [incident.number for incident in incidents(connection)]
+    for name in holdings.keyring.names("incident"):
+        stem = name.partition("/")[2].partition(".")[0]
+        used.append(int(stem) if stem.isdecimal() else 0)
+    number = max(used, default=0) + 1
+    while holdings.keyring.was_destroyed(f"incident/{number}.1"):
+        number += 1
+    return number

@@ -1,0 +1,237 @@
+"""Search over all that is kept: sealed and open periods, and what is still in the spool.
+
+Owns the order in which places are read, so that a row which moves from the spool to its period meanwhile
+is neither missed nor shown twice, and letting go of each place after a page, so that nobody who is slow to read
+what he asked for keeps a period from being sealed or destroyed. Who may look, and its record in the audit, is
+the caller's duty.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from itertools import islice
+from typing import TYPE_CHECKING, Final, Self
+
+from consentkit.archive.filing import decided
+from consentkit.archive.period import Catalogue, Period
+from consentkit.archive.periodlock import READER_SECONDS
+from consentkit.archive.search.asked import Asked, Found, Part, together
+from consentkit.archive.search.deadline import Deadline, TimeIsUp
+from consentkit.archive.search.gaps import in_order, stored_gaps
+from consentkit.archive.search.stored import Stored
+from consentkit.archive.search.waiting import Losses, Waiting
+from consentkit.archive.spoolreader import SpoolReader
+from consentkit.archive.store.periodfile import Resolvers
+from consentkit.errors import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import sqlcipher3.dbapi2 as sqlcipher
+
+    from consentkit.archive.store.interface import Cursor, Filters, Misfiled
+    from consentkit.control import Control
+    from consentkit.crypto import Keyring
+    from consentkit.requestlog.record import Gap
+    from consentkit.requestlog.segment import FrameId
+    from consentkit.settings import Settings
+
+PAGE_ROWS: Final = 1000
+
+_DAY_US: Final = 86_400_000_000
+
+
+class Archive:
+    """The kept request log of one installation, open for reading.
+
+    Args:
+        settings: where it is, and the geo database for rows still in the spool.
+        keyring: opens workers' and periods' keys.
+        control: lists the periods.
+        resolvers: for rows still in the spool; None = made when the first is met.
+    """
+
+    def __init__(
+        self, settings: Settings, keyring: Keyring, control: Control, *, resolvers: Resolvers | None = None
+    ) -> None:
+        self._settings = settings
+        self._keyring = keyring
+        self._catalogue = Catalogue(control, settings.requestlog.rotate)
+        self._resolvers = resolvers
+        self.stored = Stored(settings.storage.directory / "requests", keyring, self._catalogue)
+
+    def search(
+        self,
+        filters: Filters,
+        *,
+        limit: int,
+        before: Cursor | None = None,
+        after: Cursor | None = None,
+        oldest_first: bool = False,
+        time_limit_seconds: float | None = None,
+    ) -> Search:
+        """Return matching requests, newest first, to be read one by one.
+
+        No place is held between two of them. A request that comes in meanwhile may be missing.
+
+        Args:
+            filters: what to match.
+            limit: at most so many; 0 = all.
+            before, after: rows between these places alone, neither included.
+            oldest_first: the other way round.
+            time_limit_seconds: from the first row asked for; None = it may take for ever.
+
+        Raises:
+            StorageError: a period can't be read.
+            KeyUnavailable: the key of a period that should be readable is missing.
+        """
+        asked = Asked(filters, limit, before, after, oldest_first)
+        return Search(self, asked, time_limit_seconds)
+
+    def gaps(self, filters: Filters, *, time_limit_seconds: float | None = None) -> list[Gap]:
+        """Return what the log lost in the time of a search, oldest first.
+
+        Args:
+            filters: its time alone counts: what was lost has no path and no status.
+            time_limit_seconds: what is found until then.
+
+        Raises:
+            StorageError, KeyUnavailable: as `search`.
+        """
+        deadline = Deadline(time_limit_seconds)
+        found: dict[FrameId, Gap] = {}
+        with contextlib.suppress(TimeIsUp):
+            waiting = self.waiting(self.periods())  # before the periods: as in a search
+            waiting.load(filters, deadline)
+            found.update(waiting.gaps)
+            for period in self.periods():  # a gap stands in the period in which it ended
+
+                def read(connection: sqlcipher.Connection | None, _: Period) -> dict[FrameId, Gap]:
+                    return {} if connection is None else stored_gaps(connection, filters)
+
+                if period.until_us > filters.since_us:
+                    found.update(self.stored.read(period, read, deadline=deadline) or {})
+        return in_order(found)
+
+    def periods(self) -> list[Period]:
+        """Return the periods as they are listed now, newest first."""
+        return self._catalogue.list()
+
+    def waiting(self, periods: list[Period], reader: SpoolReader | None = None) -> Waiting:
+        """Return the spool, still to be loaded."""
+        reader = reader or SpoolReader(self._settings.storage.directory, self._keyring)
+        rotation = self._settings.requestlog.rotate
+        return Waiting(reader, periods, rotation, self._resolving, self.decisions)
+
+    def decisions(self) -> dict[tuple[str, int], Misfiled]:
+        """Return what was decided of segments with records whose time can't be true, by worker and number."""
+        return decided(self._catalogue.control)
+
+    def _resolving(self) -> Resolvers:
+        if self._resolvers is None:
+            # The tables of agents take longer to load than a search, and most meet nothing in the spool.
+            from consentkit.archive.resolve import AgentResolver, PlaceResolver  # noqa: PLC0415
+
+            log = self._settings.requestlog
+            self._resolvers = Resolvers(AgentResolver(), PlaceResolver(log.geo_database, log.geo_precision))
+        return self._resolvers
+
+
+class Search:
+    """The rows that one search finds, in order; they are found when they are asked for, a page at a time.
+
+    Attributes:
+        reached: where a search that its time limit ended goes on; None where it found all it was asked for.
+        gaps: what was lost in the time that was searched so far, by the frame that tells it.
+        losses: what of the spool could not be read; known when the first row was asked for.
+    """
+
+    def __init__(self, archive: Archive, asked: Asked, time_limit_seconds: float | None) -> None:
+        self._archive = archive
+        self._asked = asked
+        self._seconds = time_limit_seconds
+        self._rows = self._found()
+        self.reached: Cursor | None = None
+        self.losses = Losses()
+        self.gaps: dict[FrameId, Gap] = {}
+        self._known_gaps: set[str] = set()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Found:
+        return next(self._rows)
+
+    def _found(self) -> Iterator[Found]:
+        asked, deadline = self._asked, Deadline(self._seconds)
+        place = asked.start(latest_us=time.time_ns() // 1000 + _DAY_US)
+        try:
+            # The spool first: a frame that is stored meanwhile is then in both places, and its period's mark
+            # tells; the other way round it would be in neither.
+            waiting = self._archive.waiting(self._archive.periods())
+            waiting.load(asked.filters, deadline)
+            self.losses = waiting.losses
+            self.gaps.update(waiting.gaps)
+            for periods in self._overlapping(waiting):
+                edge: Cursor | None = place
+                while edge is not None:
+                    deadline.check()
+                    part = self._page(periods, waiting, asked, deadline)
+                    asked = asked.less(len(part.rows))
+                    yield from part.rows
+                    if asked.is_done:
+                        return
+                    if part.edge is not None:
+                        asked, place = asked.going_on_after(part.edge), part.edge
+                    edge = part.edge
+                place = asked.end_of(periods)
+        except TimeIsUp:
+            self.reached = place
+
+    def _overlapping(self, waiting: Waiting) -> Iterator[list[Period]]:
+        """Yield the periods asked for, in order; those that overlap, after a change of rotation, together."""
+        known = {period.name: period for period in (*self._archive.periods(), *waiting.periods.values())}
+        periods = sorted(filter(self._asked.touches, known.values()), key=lambda period: period.since_us)
+        groups: list[list[Period]] = []
+        until_us = 0
+        for period in periods:
+            if groups and period.since_us < until_us:
+                groups[-1].append(period)
+            else:
+                groups.append([period])
+            until_us = max(until_us, period.until_us)
+        return iter(groups if self._asked.oldest_first else groups[::-1])
+
+    def _page(self, periods: Sequence[Period], waiting: Waiting, asked: Asked, deadline: Deadline) -> Part:
+        """Return the next rows of periods that overlap.
+
+        Raises:
+            TimeIsUp: nothing was reached within the time.
+        """
+        size = min(asked.limit or PAGE_ROWS, PAGE_ROWS)
+        parts: list[Part] = []
+        for period in periods:
+            held = deadline.within(READER_SECONDS)
+
+            def read(connection: sqlcipher.Connection | None, present: Period, held: Deadline = held) -> Part:
+                if connection is not None and present.name not in self._known_gaps:
+                    self.gaps.update(stored_gaps(connection, asked.filters))
+                    self._known_gaps.add(present.name)
+                in_memory = waiting.rows(present, connection)
+                of_both = [asked.rows(one, present, size, held) for one in (connection, in_memory) if one]
+                return together(of_both, size, oldest_first=asked.oldest_first)
+
+            part = self._archive.stored.read(period, read, deadline=deadline)
+            if part is not None:
+                parts.append(part)
+            if part is not None and part.edge == asked.nowhere:
+                deadline.check()
+                raise StorageError(period.file_name, "this search takes too long; ask for a shorter time")
+        return together(parts, size, oldest_first=asked.oldest_first)
+
+
+def pages(rows: Iterator[Found], size: int = PAGE_ROWS) -> Iterator[list[Found]]:
+    """Cut rows into pages, each of which is audited before it is shown."""
+    while page := list(islice(rows, size)):
+        yield page

@@ -1,0 +1,158 @@
+"""What lies where: the spool's workers and segments, and the periods, without a word of any request.
+
+Owns counting it. Nothing here says who asked for what, so no purpose is asked for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from consentkit.archive.search.deadline import Deadline
+from consentkit.archive.spoolreader import Segment, is_unlocked, segment_files
+from consentkit.errors import KeyUnavailable
+from consentkit.requestlog.record import Record
+from consentkit.requestlog.workerfolder import LOCK_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import sqlcipher3.dbapi2 as sqlcipher
+
+    from consentkit.archive.period import Period
+    from consentkit.archive.search.archive import Archive
+    from consentkit.crypto import Keyring
+
+
+class WaitingSegment(msgspec.Struct, frozen=True, kw_only=True):
+    """One segment of the spool.
+
+    Attributes:
+        worker, number: which one.
+        bytes: of the file.
+        frames: that open; None where its worker's key does not.
+        frames_waiting: those of them that are not stored yet.
+        damaged: places at which bytes had to be passed over.
+        is_open: its worker still appends to it.
+        is_alive: its worker still runs.
+    """
+
+    worker: str
+    number: int
+    bytes: int
+    frames: int | None
+    frames_waiting: int | None
+    damaged: int
+    is_open: bool
+    is_alive: bool
+
+
+class PeriodFileState(msgspec.Struct, frozen=True, kw_only=True):
+    """One period.
+
+    Attributes:
+        period: its name.
+        state: as the catalogue of periods has it.
+        file: its file's name; empty where there is none.
+        bytes: of the file and its write-ahead log.
+        rows: of a sealed one; None while it is open.
+        has_key: its key is there.
+    """
+
+    period: str
+    state: str
+    file: str
+    bytes: int
+    rows: int | None
+    has_key: bool
+
+
+def waiting_segments(archive: Archive, directory: Path, keyring: Keyring) -> Iterator[WaitingSegment]:
+    """Yield what lies in the spool, by worker and number.
+
+    Raises:
+        StorageError: a period, whose marks say what is stored, can't be read.
+    """
+    marks = _Marks(archive)
+    for path in segment_files(directory / "spool"):
+        try:
+            yield _segment(path, keyring, marks)
+        except FileNotFoundError:
+            continue  # stored and deleted while we looked
+
+
+def period_files(archive: Archive, directory: Path, keyring: Keyring) -> list[PeriodFileState]:
+    """Return the periods that there are or were, newest first."""
+    return [_file(period, directory / "requests" / period.file_name, keyring) for period in archive.periods()]
+
+
+def _segment(path: Path, keyring: Keyring, marks: _Marks) -> WaitingSegment:
+    worker, number = path.parent.name, int(path.name)
+    is_open, lock = not is_unlocked(path), path.parent / LOCK_NAME
+    frames: int | None = None
+    waiting: int | None = None
+    damaged = 0
+    try:
+        segment = Segment(path, keyring.load(f"worker/{worker}"))
+    except KeyUnavailable:
+        pass
+    else:
+        frames = waiting = 0
+        for sequence, entry in segment.read(complete=False):
+            frames += 1
+            time_us = entry.time_us if isinstance(entry, Record) else entry.until_us
+            waiting += sequence >= marks.of(sequence, time_us, worker, number)
+        damaged = segment.damaged
+    return WaitingSegment(
+        worker=worker,
+        number=number,
+        bytes=path.stat().st_size,
+        frames=frames,
+        frames_waiting=waiting,
+        damaged=damaged,
+        is_open=is_open,
+        is_alive=lock.exists() and not is_unlocked(lock),
+    )
+
+
+def _file(period: Period, file: Path, keyring: Keyring) -> PeriodFileState:
+    sizes = [path.stat().st_size for path in (file, file.with_name(f"{file.name}-wal")) if path.exists()]
+    return PeriodFileState(
+        period=period.name,
+        state=period.state,
+        file=file.name if file.exists() else "",
+        bytes=sum(sizes),
+        rows=period.rows,
+        has_key=keyring.has(period.key_name),
+    )
+
+
+class _Marks:
+    """The marks of all periods, each read once."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self._periods = archive.periods()
+        self._decisions = archive.decisions()
+        self._known: dict[str, dict[tuple[str, int], int]] = {}
+
+    def of(self, sequence: int, time_us: int, worker: str, number: int) -> int:
+        """Return the sequence below which the frames of a segment that go where this one goes are stored."""
+        misfiled = self._decisions.get((worker, number))
+        if misfiled is not None and misfiled.holds(sequence, time_us):
+            time_us = misfiled.time_us
+        period = next((one for one in self._periods if one.since_us <= time_us < one.until_us), None)
+        if period is None:
+            return 0
+        if period.name not in self._known:
+            self._known[period.name] = self._archive.stored.read(period, _read, deadline=Deadline(None)) or {}
+        return self._known[period.name].get((worker, number), 0)
+
+
+def _read(connection: sqlcipher.Connection | None, _: Period) -> dict[tuple[str, int], int]:
+    if connection is None:
+        return {}
+    marks = connection.execute("SELECT worker, number, next_sequence FROM segment")
+    return {(worker, number): mark for worker, number, mark in marks}

@@ -1,0 +1,38 @@
+"""What the log lost, so that a silence in it is not read as peace.
+
+Owns the statement over one period's gaps, and their order. Which periods are asked is the archive's job.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from consentkit.requestlog.record import Gap
+from consentkit.requestlog.segment import FrameId
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import sqlcipher3.dbapi2 as sqlcipher
+
+    from consentkit.archive.store.interface import Filters
+
+_GAPS: Final = """
+SELECT g.worker, g.number, gap.sequence, gap.since_us, gap.until_us, gap.lost, gap.reason, gap.network
+FROM gap JOIN batch b ON b.id = gap.batch JOIN segment g ON g.id = b.segment
+WHERE gap.since_us < ? AND gap.until_us >= ?"""
+
+
+def stored_gaps(connection: sqlcipher.Connection, filters: Filters) -> dict[FrameId, Gap]:
+    """Return the gaps of one period that touch a time, by the frame that told each.
+
+    Raises:
+        sqlcipher3.dbapi2.Error: as the driver does.
+    """
+    rows = connection.execute(_GAPS, (filters.until_us, filters.since_us))
+    return {FrameId(*row[:3]): Gap(*row[3:]) for row in rows}
+
+
+def in_order(gaps: Mapping[FrameId, Gap]) -> list[Gap]:
+    """Return gaps by their beginning, oldest first."""
+    return sorted(gaps.values(), key=lambda gap: (gap.since_us, gap.until_us, gap.network))
