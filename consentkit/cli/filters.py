@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 import click
 
-from consentkit.archive.store import Filters
+from consentkit.archive.store import Cursor, Filters
 from consentkit.errors import BadSearch
 from consentkit.requestlog.record import OUTCOMES
 from consentkit.requestlog.redact import QUERY_FLAGS, flag_bits
@@ -119,6 +119,24 @@ def parse_time(name: str, text: str, *, now: datetime | None = None) -> int:
     except ValueError as exc:
         raise BadSearch(f"--{name}", "is no time; write 2026-11-23, 2026-11-23T14:05Z, or 2h or 7d ago") from exc
     return ((instant if instant.tzinfo else instant.replace(tzinfo=UTC)) - _EPOCH) // timedelta(microseconds=1)
+
+
+def parse_cursor(name: str, text: str | None) -> Cursor | None:
+    """Return the place in the log that an option names; None where it was not given.
+
+    Args:
+        name: the option, for the error.
+        text: as a search printed it, or a time in ISO 8601.
+
+    Raises:
+        BadSearch: it is neither.
+    """
+    if text is None:
+        return None
+    try:
+        return Cursor.parse(text)
+    except (ValueError, OverflowError) as exc:
+        raise BadSearch(f"--{name}", "is no place; write what a search printed, or 2026-11-23T14:05Z") from exc
 
 
 def _network(text: str) -> str:

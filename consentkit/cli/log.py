@@ -1,6 +1,7 @@
 """``consentkit log``: look at the request log.
 
-Owns what is printed and that each page is in the audit before it is printed. Finding is the archive's job.
+Owns searching and following, and that each page is in the audit before it is printed. Finding is the archive's
+job, what is printed `shown`'s.
 """
 
 from __future__ import annotations
@@ -9,26 +10,26 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-import msgspec
 
-from consentkit import audit
-from consentkit.archive.search import Archive, Found, pages
+from consentkit.archive.search import PAGE_ROWS, Archive, pages
+from consentkit.archive.search.follow import Follow
+from consentkit.cli.evidence import anchor, verify
 from consentkit.cli.export import export
-from consentkit.cli.filters import filter_options, make_filters
+from consentkit.cli.filters import filter_options, make_filters, parse_cursor
 from consentkit.cli.options import config_option, json_option
+from consentkit.cli.segments import segments
 from consentkit.cli.session import Session, look_options, make_look
+from consentkit.cli.shown import Beside, print_rows, record_page
+from consentkit.cli.top import time_limit_option, top
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from consentkit.archive.store import Filters
-    from consentkit.audit import Look, Purpose
+    from consentkit.archive.search import Found, Search
+    from consentkit.audit import Purpose
 
 _FOLLOW_SECONDS: Final = 1.0
-_LATE_US: Final = 10_000_000  # a worker that is slow to answer writes a record of an earlier time
-
-_encode = msgspec.json.Encoder().encode
 
 
 @click.group()
@@ -37,6 +38,10 @@ def log() -> None:
 
 
 log.add_command(export)
+log.add_command(verify)
+log.add_command(anchor)
+log.add_command(top)
+log.add_command(segments)
 
 
 @log.command()
@@ -44,23 +49,56 @@ log.add_command(export)
 @look_options
 @filter_options
 @click.option("--limit", default=100, show_default=True, type=click.IntRange(0), help="At most so many; 0 = all.")
+@time_limit_option
+@click.option("--before", metavar="PLACE", help="Go on before this place, as a search printed it, or a time.")
+@click.option("--after", metavar="PLACE", help="Rows after this place alone.")
+@click.option("--oldest-first", is_flag=True, help="In the order in which they came.")
 @json_option
 def search(
-    *, config: Path | None, purpose: Purpose, reason: str, case: str, limit: int, as_json: bool, **chosen: Any
+    *,
+    config: Path | None,
+    purpose: Purpose,
+    reason: str,
+    case: str,
+    limit: int,
+    time_limit: float,
+    before: str | None,
+    after: str | None,
+    oldest_first: bool,
+    as_json: bool,
+    **chosen: Any,
 ) -> None:
-    """Find requests, newest first: in all periods, and what came in this second."""
+    """Find requests, newest first: in all periods, and what came in this second.
+
+    Above the rows stands what was lost in their time. A search that ends early says how far it came.
+    """
     session = Session(config)
     filters, look = make_filters(**chosen), make_look(purpose, reason, case)
-    archive = Archive(session.settings, session.keyring, session.control)
-    shown = 0
-    for page in pages(archive.search(filters, limit=limit)):
-        _record(session, "log.search", look, chosen, rows=len(page))
-        _print(page, as_json=as_json)
-        shown += len(page)
+    found = Archive(session.settings, session.keyring, session.control).search(
+        filters,
+        limit=limit,
+        before=parse_cursor("before", before),
+        after=parse_cursor("after", after),
+        oldest_first=oldest_first,
+        time_limit_seconds=time_limit or None,
+    )
+    beside, shown, last = Beside(as_json=as_json), 0, None
+    for page in pages(found):
+        record_page(session, "log.search", look, {**chosen, **_ends(before, after)}, filters=filters, page=page)
+        _tell(beside, found, page, goes_on=len(page) == PAGE_ROWS or shown + len(page) == limit)
+        print_rows(page, as_json=as_json)
+        shown, last = shown + len(page), page[-1][0]
     if not shown:
-        _record(session, "log.search", look, chosen, rows=0)
-        if not as_json:
-            click.echo("No request matches.", err=True)
+        record_page(session, "log.search", look, {**chosen, **_ends(before, after)}, filters=filters, page=[])
+    beside.losses(found.losses)
+    if found.reached is not None:
+        beside.goes_on(found.reached, oldest_first=oldest_first, time_limit=time_limit)
+    elif last is not None and shown == limit:
+        beside.goes_on(last, oldest_first=oldest_first)
+    else:
+        beside.gaps(found.gaps)
+    if not (shown or as_json):
+        click.echo("No request matches.", err=True)
 
 
 @log.command()
@@ -69,6 +107,7 @@ def search(
 @filter_options
 @click.option("--lines", "-n", default=10, show_default=True, type=click.IntRange(0), help="Begin with so many.")
 @click.option("--follow", "-f", is_flag=True, help="Go on showing what comes in, until interrupted.")
+@time_limit_option
 @json_option
 def tail(
     *,
@@ -78,6 +117,7 @@ def tail(
     case: str,
     lines: int,
     follow: bool,
+    time_limit: float,
     as_json: bool,
     **chosen: Any,
 ) -> None:
@@ -85,46 +125,41 @@ def tail(
     session = Session(config)
     filters, look = make_filters(**chosen), make_look(purpose, reason, case)
     archive = Archive(session.settings, session.keyring, session.control)
-    since_us = time.time_ns() // 1000
-    latest = list(archive.search(filters, limit=lines)) if lines else []
-    _record(session, "log.tail", look, {**chosen, "follow": follow}, rows=len(latest))
-    _print(reversed(latest), as_json=as_json)
-    seen = {found.request_id: cursor.time_us for cursor, found in latest}
-    while follow:
+    # Before the first rows are looked for, so that none falls in between.
+    coming = Follow(archive, session.settings.storage.directory, session.keyring, filters) if follow else None
+    found = archive.search(filters, limit=lines, time_limit_seconds=time_limit or None)
+    latest = list(found) if lines else []
+    asked = {**chosen, "follow": follow}
+    record_page(session, "log.tail", look, asked, filters=filters, page=latest)
+    beside = Beside(as_json=as_json)
+    _tell(beside, found, latest, goes_on=len(latest) == lines)
+    print_rows(reversed(latest), as_json=as_json)
+    if found.reached is not None:
+        beside.goes_on(found.reached, oldest_first=False, time_limit=time_limit)
+    if coming is not None:
+        for page in _coming(coming, beside, {row.request_id for _, row in latest}):
+            record_page(session, "log.tail", look, asked, filters=filters, page=page)
+            print_rows(page, as_json=as_json)
+
+
+def _coming(coming: Follow, beside: Beside, seen: set[str]) -> Iterator[list[Found]]:
+    """Yield what comes in and was not seen, for ever, telling above it what was lost."""
+    while True:
         time.sleep(_FOLLOW_SECONDS)
-        fresh = _fresh(archive, filters, since_us, seen)
-        if fresh:
-            _record(session, "log.tail", look, chosen, rows=len(fresh))
-            _print(fresh, as_json=as_json)
-        horizon = time.time_ns() // 1000 - 2 * _LATE_US
-        seen = {request_id: at for request_id, at in seen.items() if at > horizon}
+        for page in pages(row for row in coming.fresh() if row[1].request_id not in seen):
+            beside.gaps(coming.gaps)
+            yield page
+        beside.gaps(coming.gaps)
+        coming.gaps.clear()
+        beside.losses(coming.losses)
 
 
-def _fresh(archive: Archive, filters: Filters, since_us: int, seen: dict[str, int]) -> list[Found]:
-    """Return what came in and was not yet seen, oldest first, and note it as seen."""
-    from_us = max(filters.since_us, since_us, time.time_ns() // 1000 - _LATE_US)
-    found = archive.search(msgspec.structs.replace(filters, since_us=from_us), limit=0)
-    fresh = [row for row in found if row[1].request_id not in seen]
-    seen.update({row.request_id: cursor.time_us for cursor, row in fresh})
-    return fresh[::-1]
+def _tell(beside: Beside, found: Search, page: list[Found], *, goes_on: bool) -> None:
+    """Tell what was lost in the time of a page, of a last one in all that was searched, and what can't be read."""
+    times = [cursor.time_us for cursor, _ in page]
+    beside.gaps(found.gaps, since_us=min(times) if times and goes_on else 0)
+    beside.losses(found.losses)
 
 
-def _record(session: Session, action: str, look: Look, chosen: Mapping[str, object], *, rows: int) -> None:
-    """Write the look into the audit; only then may the rows be printed."""
-    filters = {name: value for name, value in chosen.items() if value is not None and value not in ("", ())}
-    audit.record(session.control, session.actor, action, look=look, detail={"filters": filters}, rows=rows)
-
-
-def _print(rows: Iterable[Found], *, as_json: bool) -> None:
-    for _, found in rows:
-        if as_json:
-            click.echo(_encode(found))
-        else:
-            device = " ".join(
-                filter(None, [found.browser, found.browser_version.partition(".")[0], "·", found.os])
-            )
-            click.echo(
-                f"{found.time[:19].replace('T', ' ')}  {found.client_address or '-':<15}  {found.status:>3}  "
-                f"{found.method or found.scheme.upper():<6} {found.host}{found.url}  "
-                f"[{found.duration_us / 1000:.1f} ms, {found.bytes_sent:,} B]  {device}"
-            )
+def _ends(before: str | None, after: str | None) -> dict[str, object]:
+    return {"before": before, "after": after}

@@ -38,8 +38,13 @@ COMMANDS = {
     "doctor": Entry("doctor", "doctor", "Look whether all is well, and say what to do where it is not."),
     "log": Entry("log", "log", "Look at the request log."),
     "retention": Entry("retention", "retention", "See what is kept until when, and destroy what is due."),
+    "subject": Entry("subject", "subject", "Hand over or erase what is kept of a person."),
+    "incident": Entry("incident", "incident", "Hold requests as evidence past their day, and let them go."),
     "ingest": Entry("ingest", "ingest", "Store the log under a supervisor of one's own."),
+    "keys": Entry("keys", "keys", "Replace the secret, the root key and the signing key."),
     "consent": Entry("consent", "consent", "Look at what visitors chose."),
+    "audit": Entry("audit", "audit", "See who did what to personal data, and check that record."),
+    "destroy": Entry("destroy", "destroy", "Hand everything over, then destroy it: the end of a service."),
 }
 
 

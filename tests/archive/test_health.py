@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import time
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
-from consentkit import status
+from consentkit import audit, status
 from consentkit.archive import inforce
 from consentkit.archive.health import Finding, examine
 from consentkit.archive.sealing import seal
+from consentkit.control import audit as entries
+from consentkit.control import incident
 from consentkit.crypto import Keyring
 from consentkit.requestlog.spool import Spool
 from consentkit.status import IngesterStatus, StatusFile, WorkerStatus
@@ -50,7 +54,7 @@ def test_what_is_well_is_said_to_be_well(installation: Installation) -> None:
     say(installation)
     say(installation, status.INGESTER)
     findings = found(installation)
-    wrong = {check for check, finding in findings.items() if finding.level != "good"}
+    wrong = {check for check, finding in findings.items() if finding.level == "bad"}
     assert wrong == {"keys.secret", "keys.device"}  # as in development: no secret, and one disk
     assert {"retention.overdue", "clock", "disk.room", "log.spool", "server.access_log"} <= set(findings)
 
@@ -126,6 +130,32 @@ def without_key(installation: Installation) -> None:
         installation.keyring.destroy(name)
 
 
+def unverified(installation: Installation) -> None:
+    audit.record(installation.control, WORKER, "log.search")  # long before NOW: the clock of tests stands later
+    with installation.control.transaction() as connection:
+        connection.execute(entries.update().values(time_us=NOW - 100 * DAY_US))
+
+
+def failing(installation: Installation) -> None:
+    detail = {"result": "bad", "until": 1, "bad": ["period 2026-03-02: a row was changed"]}
+    audit.record(installation.control, WORKER, "log.verified", detail=detail)
+
+
+def due_copy(installation: Installation) -> None:
+    day = datetime.fromtimestamp(NOW / 1e6, UTC).date().isoformat()
+    audit.record(installation.control, WORKER, "copy.made", detail={"destroy_by": day})
+
+
+def overdue_hold(installation: Installation) -> None:
+    values = {"number": 1, "generation": 1, "state": "open", "case_id": "2026-7", "reason": "r", "owner": "o"}
+    with installation.control.transaction() as connection:
+        connection.execute(
+            incident.insert().values(
+                **values, opened_us=1, review="2026-03-01", filters="{}", rows=0, bytes=0, file_hash=""
+            )
+        )
+
+
 def open_to_others(installation: Installation) -> None:
     installation.directory.chmod(0o755)
 
@@ -150,6 +180,10 @@ def open_to_others(installation: Installation) -> None:
         (waiting, "log.spool", "bad"),
         (without_key, "log.spool_keys", "bad"),
         (open_to_others, "data.mode", "bad"),
+        (unverified, "evidence.verified", "bad"),
+        (failing, "evidence.verified", "bad"),
+        (due_copy, "copies.due", "unknown"),
+        (overdue_hold, "incident.review", "bad"),
     ],
 )
 def test_each_trouble_is_named_with_the_way_out(
@@ -228,6 +262,17 @@ def test_a_spool_that_is_nearly_full_is_told(tmp_path: Path) -> None:
     os.utime(segment, (NOW / 1e6, NOW / 1e6))
     assert "nearly full" in found(installation)["log.spool"].text
     spool.close()
+
+
+@pytest.mark.parametrize(
+    ("ended", "words"), [(date(2026, 2, 1), "are destroyed"), (date(2025, 11, 1), "was over")]
+)
+def test_the_end_of_the_service_is_told(installation: Installation, ended: date, words: str) -> None:
+    site = msgspec.structs.replace(installation.settings.site, service_ended=ended)
+    installation.settings = msgspec.structs.replace(installation.settings, site=site)
+    finding = found(installation)["service.ended"]
+    assert finding.level == "bad"
+    assert words in finding.text
 
 
 def test_old_status_files_are_removed(installation: Installation) -> None:

@@ -13,13 +13,17 @@ from pathlib import Path
 import pytest
 
 from consentkit import audit
+from consentkit.archive.ingest import Ingester
+from consentkit.archive.period import Catalogue
+from consentkit.archive.periodlock import PeriodLock
 from consentkit.cli.filters import parse_time
 from consentkit.control import Control
 from consentkit.crypto import Keyring
 from consentkit.errors import BadSearch
-from consentkit.requestlog.record import Record
+from consentkit.requestlog.record import Gap, Record
 from consentkit.requestlog.spool import Spool
 from consentkit.settings import Settings
+from tests.archive.installation import RESOLVERS
 
 pytestmark = pytest.mark.server
 
@@ -80,7 +84,8 @@ def test_a_search_is_in_the_audit_with_its_purpose_and_rows(
     assert (first.action, first.purpose, first.reason, first.case_id, first.rows) == (
         "log.search", "security", "a test", "C-7", 1,
     )  # fmt: skip
-    assert json.loads(first.detail) == {"filters": {"status": ["4xx"]}}
+    assert json.loads(first.detail)["filters"] == {"status": ["4xx"]}
+    assert list(json.loads(first.detail)["requests"].values()) == ["0"]
     assert first.actor
     assert second.rows == 0
 
@@ -134,6 +139,118 @@ def test_tail_follows_what_comes_in(config: Path, spool: Spool) -> None:
         finally:
             process.terminate()  # not SIGINT: a shell that runs tests in the background has it ignored
     assert [entry.action for entry in audited(config)] == ["log.tail"] * 3
+
+
+def told(done: subprocess.CompletedProcess[str]) -> dict[str, dict[str, object]]:
+    """What a command with --json says beside its rows."""
+    return {kind: fields for line in done.stderr.splitlines() for kind, fields in json.loads(line).items()}
+
+
+def test_a_page_says_where_the_next_one_begins_and_that_one_goes_on_there(
+    consentkit: Command, spool: Spool
+) -> None:
+    for number in range(5):
+        spool.append(record(f"/{number}"))
+    shown: list[str] = []
+    place: tuple[str, ...] = ()
+    for size in (2, 2, 1):
+        done = consentkit("log", "search", "--json", "--limit", "2", *place, *WHY)
+        page = [json.loads(line)["url"] for line in done.stdout.splitlines()]
+        assert len(page) == size
+        shown += page
+        place = ("--before", str(told(done).get("continue", {}).get("before")))
+    assert shown == ["/4", "/3", "/2", "/1", "/0"]
+    assert "continue" not in told(done)
+    backwards = consentkit("log", "search", "--json", "--oldest-first", "--limit", "1", *WHY)
+    assert json.loads(backwards.stdout)["url"] == "/0"
+    after = str(told(backwards)["continue"]["after"])
+    rest = consentkit("log", "search", "--json", "--oldest-first", "--after", after, *WHY)
+    assert [json.loads(line)["url"] for line in rest.stdout.splitlines()] == ["/1", "/2", "/3", "/4"]
+
+
+def test_a_search_that_runs_out_of_time_says_how_far_it_came(consentkit: Command, spool: Spool) -> None:
+    spool.append(record("/a"))
+    done = consentkit("log", "search", "--time-limit", "0.000001", *WHY)
+    assert done.returncode == 0
+    assert "Searched back to" in done.stderr
+    assert "continue with --before" in done.stderr
+    as_json = consentkit("log", "search", "--json", "--time-limit", "0.000001", *WHY)
+    assert told(as_json)["continue"]["ended_by"] == "time"
+
+
+def test_a_place_that_names_none_is_refused(consentkit: Command, spool: Spool) -> None:
+    spool.append(record("/a"))
+    done = consentkit("log", "search", "--before", "yesterday", *WHY)
+    assert done.returncode == 2
+    assert "--before" in done.stderr
+
+
+def test_what_was_lost_is_told_above_the_rows_of_each_look(consentkit: Command, spool: Spool) -> None:
+    now = time.time_ns() // 1000
+    spool.append(record("/a"))
+    lost = Gap(now - 30_000_000, now, 12_345, "sampled", "192.0.2.0/24")
+    spool.append(lost)  # type: ignore[arg-type] # a gap is appended by the spool itself; here by hand
+    for look in (("search",), ("tail",), ("top", "--by", "path")):
+        done = consentkit("log", *look, *WHY)
+        assert "12,345 records of 192.0.2.0/24 were not kept: flood." in done.stderr
+        assert "/a" in done.stdout
+    as_json = consentkit("log", "search", "--json", *WHY)
+    assert told(as_json)["gap"]["lost"] == 12_345
+    assert len(as_json.stdout.splitlines()) == 1
+
+
+def test_top_counts_what_it_says_and_is_in_the_audit(consentkit: Command, spool: Spool, config: Path) -> None:
+    for url in ("/a", "/b", "/a"):
+        spool.append(record(url))
+    done = consentkit("log", "top", "--by", "path", "--json", *WHY)
+    assert [json.loads(line) for line in done.stdout.splitlines()] == [
+        {"by": "path", "value": "/a", "requests": 2}, {"by": "path", "value": "/b", "requests": 1},
+    ]  # fmt: skip
+    assert told(done)["counted"]["rows"] == 3
+    table = consentkit("log", "top", "--by", "path", *WHY)
+    assert "66.7%" in table.stdout
+    assert "Of the newest 3 requests" in table.stderr
+    first, _ = audited(config)
+    assert (first.action, first.purpose, first.rows) == ("log.top", "security", 2)
+    refused = consentkit("log", "top", "--by", "path")
+    assert (refused.returncode, refused.stdout) == (2, "")
+
+
+def test_segments_lists_what_lies_where_and_no_request(consentkit: Command, spool: Spool) -> None:
+    spool.append(record("/secret-place"))
+    done = consentkit("log", "segments", "--json")
+    assert done.returncode == 0, done.stderr
+    (segment,) = map(json.loads, done.stdout.splitlines())
+    assert (segment["kind"], segment["frames_waiting"], segment["is_open"]) == ("segment", 1, True)
+    table = consentkit("log", "segments")
+    assert "1 of 1" in table.stdout
+    assert "secret-place" not in done.stdout + table.stdout
+
+
+def test_an_export_into_a_pipe_that_nobody_reads_keeps_no_period_from_going(config: Path, spool: Spool) -> None:
+    for number in range(3_000):
+        spool.append(record(f"/{number}"))
+    spool.close()
+    settings = Settings.load(config)
+    keyring = Keyring.open(settings.storage.keys, ())
+    control = Control(settings.storage.directory, keyring)
+    catalogue = Catalogue(control, "day")
+    ingester = Ingester(settings.storage.directory, keyring, catalogue, RESOLVERS)
+    assert ingester.drain() == 3_000
+    ingester.close()
+    command = [str(Path(sys.executable).with_name("consentkit")), "log", "export", "--format", "json", *WHY]
+    environment = {**os.environ, "CONSENTKIT_CONFIG": str(config)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        try:
+            assert process.stdout is not None
+            assert select.select([process.stdout], [], [], 30)[0], "nothing was written within 30 s"
+            time.sleep(0.2)
+            for period in catalogue.list():
+                file = settings.storage.directory / "requests" / period.file_name
+                PeriodLock(file, exclusive=True, wait_seconds=1).release()
+            assert process.poll() is None  # it still waits for a reader
+        finally:
+            process.kill()
 
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -12,6 +12,7 @@ from consentkit.archive.health.custody import examine_custody
 from consentkit.archive.health.finding import Finding, Patient, bad
 from consentkit.archive.health.places import examine_places
 from consentkit.archive.health.processes import examine_processes
+from consentkit.archive.health.records import examine_records
 from consentkit.errors import ConsentKitError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ _EXAMINATIONS: Final[tuple[Callable[[Patient], Iterator[Finding]], ...]] = (
     examine_places,
     examine_processes,
     examine_custody,
+    examine_records,
 )
 
 

@@ -1,0 +1,97 @@
+"""What is owed: the evidence checked now and then, holds reviewed, copies destroyed, the end of the service."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from sqlalchemy import func, select
+
+from consentkit import audit
+from consentkit.archive.evidence import last_verification
+from consentkit.archive.farewell.countdown import Countdown
+from consentkit.archive.health.finding import Finding, Patient, bad, good, unknown
+from consentkit.archive.incident.listing import overdue_reviews
+from consentkit.archive.schedule import DAY_US
+from consentkit.control import audit as entries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# The evidence of a month is soon checked; that of a year, after somebody had the time to bend it, late.
+_VERIFIED_WITHIN_DAYS: Final = 35
+
+
+def examine_records(patient: Patient) -> Iterator[Finding]:
+    """Yield what is found of evidence, holds, copies, the keys' rotation and the end of the service."""
+    yield _evidence(patient)
+    yield _holds(patient)
+    yield _copies(patient)
+    if patient.holdings.keyring.rotation_is_unfinished:
+        yield bad(
+            "keys.rotation", "A rotation of the keys was interrupted.", "Run `consentkit keys rotate` again."
+        )
+    yield from _end(patient)
+
+
+def _evidence(patient: Patient) -> Finding:
+    check = "evidence.verified"
+    with patient.holdings.control.transaction() as connection:
+        last = last_verification(connection)
+        first_us = connection.execute(select(func.min(entries.c.time_us))).scalar()
+    if last is None:
+        if first_us is None or patient.now_us - int(first_us) < _VERIFIED_WITHIN_DAYS * DAY_US:
+            return unknown(check, "The log was not verified yet.", "Run `consentkit log verify`, best each week.")
+        return bad(check, "The log was never verified.", "Run `consentkit log verify`, best each week.")
+    days = (patient.now_us - last.time_us) // DAY_US
+    if not last.is_good:
+        return bad(check, f"The last verification failed: {', '.join(last.bad)}.", "See `consentkit log verify`.")
+    if days > _VERIFIED_WITHIN_DAYS:
+        return bad(check, f"The log was last verified {days} days ago.", "Run `consentkit log verify`.")
+    return good(check, f"The log was verified {days} days ago, and held.")
+
+
+def _holds(patient: Patient) -> Finding:
+    with patient.holdings.control.transaction() as connection:
+        overdue = [str(one.number) for one in overdue_reviews(connection, patient.today)]
+    if overdue:
+        return bad(
+            "incident.review",
+            f"The review of what is held is overdue: incident {', '.join(overdue)}.",
+            "Close it with `consentkit incident close`, or say why it stays with `consentkit incident review`.",
+        )
+    return good("incident.review", "No review of what is held is overdue.")
+
+
+class _Copy(msgspec.Struct, frozen=True):
+    destroy_by: str = ""
+
+
+def _copies(patient: Patient) -> Finding:
+    """Name the copies whose day has come within the last month; what happened to them lies outside of us."""
+    check, due = "copies.due", []
+    with patient.holdings.control.transaction() as connection:
+        for entry in audit.newest_first(connection, "copy.made"):
+            day = msgspec.json.decode(entry.detail, type=_Copy).destroy_by
+            if day and 0 <= (patient.today - date.fromisoformat(day)).days < _VERIFIED_WITHIN_DAYS:
+                due.append(str(entry.number))
+    if due:
+        text = f"The day of these copies has come: {', '.join(due)}."
+        return unknown(check, text, "See that they are destroyed: `consentkit audit list --action copy.made`.")
+    return good(check, "No copy's day has come of late.")
+
+
+def _end(patient: Patient) -> Iterator[Finding]:
+    site = patient.settings.site
+    over_us = Countdown(site.service_ended, site.wind_down_days, 0).over_us
+    if over_us is None:
+        return
+    day = datetime.fromtimestamp(over_us / 1e6, UTC).date()
+    if patient.now_us < over_us:
+        text = f"The service has ended; on {day} requests and choices are destroyed, but for what is held."
+    else:
+        text = f"The service has ended, and its time to wind down was over on {day}."
+    yield bad(
+        "service.ended", text, "Hand everything over: stop the site, then `consentkit destroy --export FILE`."
+    )

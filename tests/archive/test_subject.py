@@ -1,0 +1,329 @@
+from __future__ import annotations
+
+import gc
+import hashlib
+import json
+import shutil
+import struct
+import zipfile
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from consentkit import audit
+from consentkit.archive.bundle import BadBundle, check
+from consentkit.archive.export import Copy
+from consentkit.archive.sealing import seal
+from consentkit.archive.subject import (
+    Person,
+    Proof,
+    SubjectExport,
+    Terms,
+    certificates,
+    erase_choices,
+    proof_of,
+)
+from consentkit.archive.subject.page import TEMPLATE
+from consentkit.archive.truncation import truncate_due
+from consentkit.audit import SYSTEM, Look
+from consentkit.consent.decision import Decision
+from consentkit.consent.ledger import record_decision, register_policy, verify_decisions
+from consentkit.settings import Settings
+from consentkit.visitor.assets import find_folder
+from tests.archive.installation import DAY_US, DAYS, MONDAY, RESOLVERS, WORKER, Installation, detail, request
+from tests.archive.test_erasure import HERS, OTHER, open_incident
+
+WHY = Look("person", "R-5", "asked by letter")
+ALL = Person.at(HERS, MONDAY - 30 * DAY_US, MONDAY + 400 * DAY_US)
+FIRST = date(2026, 1, 1)
+CONSENT_ID = "abcdefghijklmnopqrst_-"
+HOSTILE = "/<script>alert(1)</script>"
+
+
+class Out:
+    """Take bytes, and note what the audit said when the first came."""
+
+    def __init__(self, path: Path, site: Installation) -> None:
+        self.path, self.site = path, site
+        self.audited: list[str] = []
+
+    def write(self, data: bytes) -> None:
+        if b"requests.ndjson" in data and not self.audited:
+            self.audited = self.site.actions("subject")
+        with self.path.open("ab") as file:
+            file.write(data)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    site = Installation(folder)
+    site.store(
+        request(MONDAY, "/hers"), request(MONDAY + 1, "/other", address=OTHER), request(MONDAY + DAY_US, HOSTILE)
+    )
+    seal(site.holdings, site.period(DAYS[0]), SYSTEM)
+    site.spool(request(MONDAY + DAY_US + 5, "/hers-just-now"))
+    return folder
+
+
+@pytest.fixture
+def site(made: Path, tmp_path: Path) -> Installation:
+    """A sealed day, an open one, and a request that is still in the spool."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    return Installation(tmp_path)
+
+
+def export(
+    site: Installation, tmp_path: Path, person: Person = ALL, proof: Proof | None = None, name: str = "hers.zip"
+) -> tuple[Path, Copy]:
+    terms = Terms(
+        actor=WORKER,
+        look=WHY,
+        output=name,
+        recipient="the person",
+        destroy_by=None,
+        templates=find_folder("templates"),
+    )
+    path = tmp_path / name
+    run = SubjectExport(site.holdings, site.settings, person, terms, proof=proof, resolvers=RESOLVERS)
+    run.write(Out(path, site))
+    return path, run.register()
+
+
+def member(path: Path, name: str) -> Any:
+    with zipfile.ZipFile(path) as found:
+        text = found.read(name).decode()
+    if name.endswith(".ndjson"):
+        return [json.loads(line) for line in text.splitlines()]
+    return json.loads(text) if name.endswith(".json") else text
+
+
+def test_all_that_is_kept_of_an_address_is_in_the_file_and_nothing_of_others(
+    site: Installation, tmp_path: Path
+) -> None:
+    path, _ = export(site, tmp_path)
+    assert [row["url"] for row in member(path, "requests.ndjson")] == ["/hers-just-now", HOSTILE, "/hers"]
+    with zipfile.ZipFile(path) as found:
+        everything = b"".join(found.read(name) for name in found.namelist())
+        assert found.namelist() == [
+            "requests.ndjson", "looks.json", "index.html", "manifest.json", "signature.json",
+        ]  # fmt: skip
+    assert OTHER.encode() not in everything
+    assert b"/other" not in everything
+
+
+def test_the_file_proves_itself_and_a_changed_byte_fails(site: Installation, tmp_path: Path) -> None:
+    path, _ = export(site, tmp_path)
+    manifest = check(path)
+    assert (manifest.kind, manifest.about["asked"]["address"]) == ("subject", HERS)  # type: ignore[index]
+    assert next((one.name, one.rows) for one in manifest.files) == ("requests.ndjson", 3)
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(tmp_path / "changed.zip", "w") as changed:
+        for name in old.namelist():
+            changed.writestr(name, old.read(name).replace(b'"status":200', b'"status":201'))
+    with pytest.raises(BadBundle, match=r"requests\.ndjson"):
+        check(tmp_path / "changed.zip")
+
+
+def test_every_page_is_in_the_audit_before_it_is_written(site: Installation, tmp_path: Path) -> None:
+    terms = Terms(
+        actor=WORKER, look=WHY, output="x", recipient="", destroy_by=None, templates=find_folder("templates")
+    )
+    out = Out(tmp_path / "x.zip", site)
+    SubjectExport(site.holdings, site.settings, ALL, terms, resolvers=RESOLVERS).write(out)
+    assert out.audited == ["subject.export"]
+    page = site.audited("subject.export.page")[0]
+    rows = member(tmp_path / "x.zip", "requests.ndjson")
+    said = detail(page)
+    assert (page.rows, said["first"], said["last"]) == (3, rows[0]["request_id"], rows[-1]["request_id"])
+    assert (page.purpose, page.case_id) == ("person", "R-5")
+    assert not [entry for entry in site.audited("subject") if HERS in entry.detail]
+
+
+def test_the_copy_is_in_the_register(site: Installation, tmp_path: Path) -> None:
+    path, copy = export(site, tmp_path)
+    assert copy.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    entry = site.audited("copy.made")[0]
+    said = detail(entry)
+    assert (entry.number, said["sha256"], said["format"]) == (copy.number, copy.sha256, "subject")
+    assert said["destroy_by"] == "2026-05-31"  # 90 days after the oldest row
+    assert said["export"] == site.audited("subject.export")[0].number
+
+
+def test_the_page_is_for_people_and_nothing_of_it_runs(site: Installation, tmp_path: Path) -> None:
+    page = member(export(site, tmp_path)[0], "index.html")
+    assert page.startswith("<!doctype html>")
+    assert '<html lang="en">' in page
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "legitimate interest" in page
+    assert "90 days" in page
+
+
+def test_the_looks_that_may_have_shown_the_rows_are_listed_by_date_and_purpose(
+    site: Installation, tmp_path: Path
+) -> None:
+    def look(
+        action: str, filters: dict[str, object], *, rows: int = 1, purpose: audit.Purpose = "security"
+    ) -> None:
+        audit.record(site.control, WORKER, action, look=Look(purpose), detail={"filters": filters}, rows=rows)
+
+    look("log.search", {"address": [HERS]})
+    look("log.search", {"address": ["192.0.2.0/24"]}, purpose="incident")
+    look("log.tail", {}, purpose="operation")
+    look("log.search", {"address": [OTHER]}, purpose="fraud")
+    look("log.search", {"until": "2026-03-01"}, purpose="fraud")
+    look("log.search", {"address": [HERS]}, rows=0, purpose="fraud")
+    look("consent.show", {}, purpose="fraud")
+    begun = audit.record(
+        site.control, WORKER, "log.export", look=Look("audit"), detail={"filters": {"address": [OTHER]}}
+    )
+    audit.record(
+        site.control, WORKER, "log.export.page", look=Look("fraud"), detail={"export": begun.number}, rows=9
+    )
+    first, _ = export(site, tmp_path)
+    found = member(first, "looks.json")["looks"]
+    assert [(one["purpose"], one["how"]) for one in found] == [
+        ("security", "log.search"), ("incident", "log.search"), ("operation", "log.tail"),
+    ]  # fmt: skip
+    assert WORKER.name not in json.dumps(found)
+    second, _ = export(site, tmp_path, name="again.zip")
+    assert member(second, "looks.json")["looks"][-1]["how"] == "subject.export.page"
+
+
+def test_what_an_incident_holds_is_handed_over_too(site: Installation, tmp_path: Path) -> None:
+    open_incident(site, request(MONDAY - DAY_US, "/long-gone"), request(MONDAY, "/other", address=OTHER))
+    path, copy = export(site, tmp_path)
+    assert [row["url"] for row in member(path, "incident-3.ndjson")] == ["/long-gone"]
+    assert copy.rows == 4
+    assert "security incident 3" in member(path, "index.html")
+
+
+def test_rows_whose_addresses_were_cut_are_withheld_and_counted(site: Installation, tmp_path: Path) -> None:
+    truncate_due(site.holdings, 3, SYSTEM, MONDAY + 3 * DAY_US, wait_seconds=0.3)
+    path, _ = export(site, tmp_path, Person.at(HERS, 0, MONDAY + DAY_US))
+    assert member(path, "requests.ndjson") == []
+    about = member(path, "manifest.json")["about"]
+    assert (about["withheld_rows"], "art. 11" in about["withheld"]) == (2, True)
+    path, _ = export(site, tmp_path, Person.at("192.0.2.0", 0, MONDAY + DAY_US), name="network.zip")
+    assert member(path, "requests.ndjson") == []
+
+
+def test_recipients_are_those_of_the_time_asked_for(tmp_path: Path) -> None:
+    site = Installation(tmp_path)
+    recipients = [
+        {"name": "Hosting OÜ", "country": "EE", "role": {"lv": "viesos", "en": "hosting"}, "since": FIRST},
+        {"name": "Former SIA", "country": "LV", "until": date(2026, 2, 1)},
+    ]  # fmt: skip
+    site.settings = Settings.from_mapping(
+        {"storage": {"directory": str(site.directory)}, "recipients": recipients}, base=tmp_path
+    )
+    path, _ = export(site, tmp_path, Person.at(HERS, MONDAY, MONDAY + DAY_US))
+    about = member(path, "manifest.json")["about"]
+    assert [(one["name"], one["role"]) for one in about["recipients"]] == [("Hosting OÜ", "hosting")]
+
+
+def decide(site: Installation, granted: str, denied: str) -> Decision:
+    return record_decision(
+        site.control,
+        Decision(
+            consent_id=CONSENT_ID,
+            granted=granted,
+            denied=denied,
+            method="banner",
+            revision=1,
+            locale="lv",
+            script=1,
+        ),
+    )
+
+
+def proof(site: Installation, now_us: int = 0) -> Proof:
+    found = proof_of(site.control, Person.of_consent(CONSENT_ID), site.settings, now_us)
+    assert found is not None
+    return found
+
+
+def test_choices_are_handed_over_with_the_policy_they_were_made_under(site: Installation, tmp_path: Path) -> None:
+    register_policy(site.control, b'{"cookies":["theme"]}', lambda _old, _new: frozenset())
+    decide(site, "statistics", "preferences")
+    path, copy = export(site, tmp_path, Person.of_consent(CONSENT_ID), proof(site))
+    (choice,) = member(path, "choices.json")
+    assert (choice["granted"], choice["denied"]) == ("statistics", "preferences")
+    assert member(path, "policies.json")[0]["text"] == '{"cookies":["theme"]}'
+    assert "statistics" in member(path, "index.html")
+    assert (copy.rows, copy.destroy_by) == (1, "")
+    assert check(path).about["asked"] == {"consent_id": CONSENT_ID}
+
+
+def test_proof_ends_after_the_consent_has(site: Installation) -> None:
+    given = decide(site, "statistics", "")
+    day_s = 86_400
+    kept, lifetime = site.settings.keep.proof, site.settings.consent.lifetime_days
+    assert proof(site).until_us == (given.minute * 60 + (kept + lifetime) * day_s) * 1_000_000
+    assert proof(site).is_in_force
+    assert not proof(site, (given.minute * 60 + lifetime * day_s) * 1_000_000).is_in_force
+    withdrawn = decide(site, "", "statistics")
+    assert proof(site).until_us == (withdrawn.minute * 60 + kept * day_s) * 1_000_000
+    assert not proof(site).is_in_force
+
+
+def test_erasing_choices_says_what_stays_and_keeps_the_chain(site: Installation) -> None:
+    decide(site, "statistics", "")
+    person = Person.of_consent(CONSENT_ID)
+    certificate = erase_choices(site.control, site.keyring, person, proof(site), actor=WORKER, look=WHY)
+    (kept,) = certificate.kept
+    assert (kept["choices"], kept["until"]) == (1, proof(site).until)
+    assert "art. 17(3)(e)" in str(kept["reason"])
+    assert (certificate.rows, verify_decisions(site.control)) == (0, 1)
+    assert [one.number for one in certificates(site.control, site.keyring, person)] == [certificate.number]
+    assert not [entry for entry in site.audited("subject") if CONSENT_ID in entry.detail]
+
+
+def test_an_unknown_consent_id_has_nothing(site: Installation) -> None:
+    assert proof_of(site.control, Person.of_consent("x" * 22), site.settings, 0) is None
+
+
+def test_the_template_is_in_the_package() -> None:
+    assert (find_folder("templates") / TEMPLATE).is_file()
+
+
+class Full(Exception):
+    pass
+
+
+def test_an_export_that_breaks_off_writes_nothing_more(site: Installation, tmp_path: Path) -> None:
+    written: list[int] = []
+
+    class Refusing:
+        def write(self, data: bytes) -> None:
+            written.append(len(data))
+            if len(written) > 2:
+                raise Full
+
+    terms = Terms(
+        actor=WORKER, look=WHY, output="x", recipient="", destroy_by=None, templates=find_folder("templates")
+    )
+    run = SubjectExport(site.holdings, site.settings, ALL, terms, resolvers=RESOLVERS)
+    with pytest.raises(Full):
+        run.write(Refusing())
+    count = len(written)
+    del run
+    gc.collect()
+    assert len(written) == count
+    assert "copy.made" not in site.actions()
+
+
+def test_no_flipped_byte_of_a_file_is_taken_for_whole(site: Installation, tmp_path: Path) -> None:
+    path, _ = export(site, tmp_path)
+    whole = path.read_bytes()
+    with zipfile.ZipFile(path) as found:
+        members = [(one.header_offset, one.compress_size) for one in found.infolist()]
+    for header, size in members:
+        name_bytes, extra_bytes = struct.unpack_from("<HH", whole, header + 26)
+        start = header + 30 + name_bytes + extra_bytes
+        for at in range(start, start + size - 2, max(size // 10, 1)):
+            path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :])
+            with pytest.raises(BadBundle):
+                check(path)
