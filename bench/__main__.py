@@ -1,6 +1,6 @@
 """Run the measurements, write ``bench/results.json`` and print the figures beside their bars.
 
-    python -m bench [NAME …]
+    python -m bench [--full] [NAME …]
 
 Exit 0: every bar was reached; 1: one was not, or a measurement failed; 2: wrong use.
 """
@@ -8,6 +8,7 @@ Exit 0: every bar was reached; 1: one was not, or a measurement failed; 2: wrong
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import platform
 import secrets
@@ -23,12 +24,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TimeElapsedColumn
 from rich.table import Table
 
-from bench import imports, ingest, injection, overhead, sizes
+from bench import draining, imports, ingest, injection, overhead, search, sizes
 from bench.figures import Figure
 from consentkit.errors import ConsentKitError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 MEASUREMENTS: Final[dict[str, Callable[[Path], list[Figure]]]] = {
     "sizes": sizes.measure,
@@ -36,6 +37,8 @@ MEASUREMENTS: Final[dict[str, Callable[[Path], list[Figure]]]] = {
     "injection": injection.measure,
     "overhead": overhead.measure,
     "ingest": ingest.measure,
+    "draining": draining.measure,
+    "search": search.measure,
 }
 RESULTS: Final = Path(__file__).with_name("results.json")
 _PACKAGES: Final = (
@@ -74,29 +77,38 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help=f"some of: {', '.join(MEASUREMENTS)} (default all)"
     )
-    names = parser.parse_args(argv).names or list(MEASUREMENTS)
+    parser.add_argument(
+        "--full",
+        action="store_true",
+        help=f"search {search.FULL_ROWS:,} rows a period; takes a quarter of an hour",
+    )
+    arguments = parser.parse_args(argv)
+    names = arguments.names or list(MEASUREMENTS)
     if unknown := set(names) - MEASUREMENTS.keys():
         parser.error(f"no measurement is called {', '.join(sorted(unknown))}")
     # What is opened in this process needs a secret too; without one each start would warn.
     os.environ.setdefault("CONSENTKIT_SECRET", secrets.token_urlsafe(32))
-    figures, failed = _run(names)
+    measurements = dict(MEASUREMENTS)
+    if arguments.full:
+        measurements["search"] = functools.partial(search.measure, rows=search.FULL_ROWS)
+    figures, failed = _run({name: measurements[name] for name in names})
     results = Results(datetime.now(UTC).isoformat(timespec="seconds"), _machine(), _versions(), figures, failed)
     RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=2) + b"\n")
     _print(results)
     return 0 if not failed and all(figure.passed for figure in figures) else 1
 
 
-def _run(names: list[str]) -> tuple[list[Figure], dict[str, str]]:
+def _run(measurements: Mapping[str, Callable[[Path], list[Figure]]]) -> tuple[list[Figure], dict[str, str]]:
     figures: list[Figure] = []
     failed: dict[str, str] = {}
     columns = (SpinnerColumn(), "{task.description}", BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task("", total=len(names))
-        for name in names:
+        task = progress.add_task("", total=len(measurements))
+        for name, measure in measurements.items():
             progress.update(task, description=name)
             with tempfile.TemporaryDirectory(prefix="consentkit-bench-") as folder:
                 try:
-                    figures += MEASUREMENTS[name](Path(folder))
+                    figures += measure(Path(folder))
                 except ConsentKitError as exc:
                     failed[name] = str(exc)
             progress.advance(task)

@@ -63,7 +63,7 @@ class Segment:
             yield from frames
 
     def stretches(self, *, complete: bool) -> Iterator[Iterator[tuple[int, Entry]]]:
-        """Yield the frames as `read` does, those of each hundred kilobytes by themselves; each is read to its end."""
+        """Yield the frames as `read` does, each hundred kilobytes by themselves; each is read to its end."""
         with contextlib.suppress(FileNotFoundError), self.path.open("rb") as file:
             while True:
                 start = self._opener.offset

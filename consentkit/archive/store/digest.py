@@ -40,9 +40,7 @@ COLUMNS: Final = {
     "resource": "hash, method, scheme, host, path, query, query_flags",
     "referrer": "host",
 }
-REQUEST_COLUMNS: Final = (
-    "id, batch, sequence, client, agent, resource, referrer, result, bytes_sent, duration_us"
-)
+REQUEST_COLUMNS: Final = "id, batch, sequence, client, agent, resource, referrer, result, bytes_sent, duration_us"
 GAP_COLUMNS: Final = "since_us, until_us, lost, reason, network, batch, sequence"
 _ONCE: Final = ("client", "agent", "resource", "referrer")
 BATCH_COLUMNS: Final = "id, segment, next_sequence, requests, client, agent, resource, referrer"
