@@ -61,12 +61,14 @@ packages:
 	done; fi; \
 	if (( $${#missing[@]} )); then apt "$${missing[@]}" || echo "== Not installed: $${missing[*]}" >&2; fi
 
-# Unpacked beside the environment: installed it would start a service that guards the machine's doors.
-.venv/fail2ban: .venv/.installed | packages
-	@if command -v apt-get >/dev/null && ! command -v fail2ban-regex >/dev/null; then \
-		echo "== Unpacking fail2ban into .venv"; \
-		cd .venv && apt-get download fail2ban 2>/dev/null && dpkg -x fail2ban_*.deb fail2ban; \
-	fi || echo "== Not unpacked: fail2ban" >&2
+# Unpacked beside the environment: installed they would start services, one at the machine's doors, one on port 80.
+UNPACKED := .venv/fail2ban .venv/nginx
+$(UNPACKED): .venv/%: .venv/.installed | packages
+	@if command -v apt-get >/dev/null \
+		&& [[ "$$(dpkg-query --show --showformat='$${db:Status-Status}' $* 2>/dev/null)" != installed ]]; then \
+		echo "== Unpacking $* into .venv"; \
+		cd .venv && apt-get download $* 2>/dev/null && dpkg -x $*_*.deb $*; \
+	fi || echo "== Not unpacked: $*" >&2
 	@mkdir -p $@
 
 .PHONY: demo
@@ -77,7 +79,7 @@ demo: .venv/.installed  ## Run the example site on http://127.0.0.1:8000
 	@exec $(BIN)/uvicorn example_app.main:app --port $(PORT) --no-access-log --no-proxy-headers --workers 2
 
 .PHONY: test
-test: .venv/.installed packages .venv/fail2ban  ## Run the tests: unit, servers, browser
+test: .venv/.installed packages $(UNPACKED)  ## Run the tests: unit, servers, browser
 	@failed=(); \
 	run() { echo; echo "== $$1"; $(BIN)/python -m pytest -m "$$2" || failed+=("$$1"); }; \
 	run "Unit tests" "not server and not browser and not soak"; \

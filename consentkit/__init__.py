@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from consentkit.consent.choice import Consent as Consent
+    from consentkit.consent.signals import Signal as Signal
     from consentkit.errors import ConsentKitError as ConsentKitError
     from consentkit.errors import KeyUnavailable as KeyUnavailable
     from consentkit.errors import SettingsError as SettingsError
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from consentkit.kit import ConsentKit as ConsentKit
     from consentkit.kit import ConsentKitMiddleware as ConsentKitMiddleware
     from consentkit.settings import Settings as Settings
+    from consentkit.visitor.endpoints import exempt as exempt
+    from consentkit.visitor.endpoints import requires_consent as requires_consent
 
 _HOMES = {
     "Consent": "consentkit.consent.choice",
@@ -29,7 +32,10 @@ _HOMES = {
     "KeyUnavailable": "consentkit.errors",
     "Settings": "consentkit.settings",
     "SettingsError": "consentkit.errors",
+    "Signal": "consentkit.consent.signals",
     "StorageError": "consentkit.errors",
+    "exempt": "consentkit.visitor.endpoints",
+    "requires_consent": "consentkit.visitor.endpoints",
 }
 
 __all__ = sorted(_HOMES)  # noqa: PLE0605 - the names of _HOMES, which a type checker sees above

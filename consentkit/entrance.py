@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from consentkit.consent.gate import VISIT
+from consentkit.consent.cachepolicy import fields_of
+from consentkit.consent.documents import is_html_document
+from consentkit.consent.signals import WELL_KNOWN_BODY, WELL_KNOWN_PATH
+from consentkit.consent.visit import PAGES, VISIT
 from consentkit.errors import ConsentKitError
 
 if TYPE_CHECKING:
@@ -118,4 +121,35 @@ class Mount:
             path = path[len(root) :]
         if (path == self._mount or path.startswith(self._below)) and scope["type"] == "http":
             return self._pages({**scope, "root_path": f"{root}{self._mount}"}, receive, send)
+        scope[PAGES] = self._pages  # the gate's copy, which no one else has
+        if path == WELL_KNOWN_PATH and scope["type"] == "http" and scope["method"] in ("GET", "HEAD"):
+            return _serve_well_known(self._app, scope, receive, send)
         return self._app(scope, receive, send)
+
+
+async def _serve_well_known(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Let the app state what it does with Global Privacy Control, else state what is done here.
+
+    An app that has nothing there may answer with an error, a redirect to its sign-in or a page for all addresses.
+    """
+    is_own: bool | None = None
+
+    async def send_statement(message: Message) -> None:
+        nonlocal is_own
+        if message["type"] == "http.response.start":
+            is_own = message["status"] in (200, 304) and not is_html_document(
+                fields_of(message.get("headers", ()))
+            )
+        if is_own is not False:
+            await send(message)
+
+    await app(scope, receive, send_statement)
+    if is_own is False:
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(WELL_KNOWN_BODY)),
+            (b"cache-control", b"public, max-age=86400"),
+        ]
+        body = WELL_KNOWN_BODY if scope["method"] == "GET" else b""
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})

@@ -13,6 +13,9 @@ from example_app.session_key import load_session_key
 
 _HERE = Path(__file__).parent
 
-site = build_site(session_key=load_session_key(_HERE.parent / "var" / "lumo-session-key"))
 kit = ConsentKit(_HERE / "consentkit.toml")
+site = build_site(
+    session_key=load_session_key(_HERE.parent / "var" / "lumo-session-key"),
+    template_context=kit.template_context,
+)
 app = kit.wrap(site)

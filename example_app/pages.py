@@ -6,6 +6,7 @@ Owns what each address answers. Wording is in `texts/`, markup in `templates/`, 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from functools import partial
 from http import HTTPStatus
@@ -37,7 +38,7 @@ _HERE: Final = Path(__file__).parent
 class Pages:
     """What the site answers."""
 
-    def __init__(self) -> None:
+    def __init__(self, template_context: Callable[[Request], dict[str, object]]) -> None:
         self._texts = load_texts()
         environment = Environment(
             loader=FileSystemLoader(_HERE / "templates"),
@@ -47,7 +48,7 @@ class Pages:
             lstrip_blocks=True,
         )
         environment.filters |= {"price": format_price, "date": format_date}
-        self._templates = Jinja2Templates(env=environment)
+        self._templates = Jinja2Templates(env=environment, context_processors=[template_context])
 
     def routes(self) -> list[Route | Mount]:
         """Return every address of the site."""
@@ -190,13 +191,14 @@ class Pages:
         }
 
 
-def build_site(*, session_key: str) -> Starlette:
+def build_site(*, session_key: str, template_context: Callable[[Request], dict[str, object]]) -> Starlette:
     """Return Lumo's application, without consentkit around it.
 
     Args:
         session_key: signs session cookies; the same in all workers.
+        template_context: gives templates `consent_embed`, as `ConsentKit.template_context` does.
     """
-    pages = Pages()
+    pages = Pages(template_context)
     session = partial(SessionMiddleware, secret_key=session_key, max_age=_SESSION_SECONDS, same_site="lax")
     site = Starlette(
         routes=pages.routes(),

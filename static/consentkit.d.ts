@@ -8,6 +8,8 @@ export interface Choice {
   readonly decided: boolean;
   /** Each optional category in use, and whether it is granted. */
   readonly categories: Categories;
+  /** Ids of the services that are allowed by themselves, without their category. */
+  readonly services: readonly string[];
 }
 
 export interface ConsentKit {
@@ -22,12 +24,15 @@ export interface ConsentKit {
   open(): void;
 }
 
+/** While the page loads, in pages with the guard or a signal: there `get` alone is there from the first script on. */
+export type EarlyConsentKit = Pick<ConsentKit, "get"> & Partial<ConsentKit>;
+
 declare global {
   interface Window {
     readonly consentkit: ConsentKit;
   }
   interface DocumentEventMap {
-    /** Sent when a category was granted or withdrawn in this page. */
-    "consentkit:change": CustomEvent<{ categories: Categories }>;
+    /** Sent once for each answer that changed the choice, in this page or in another tab. */
+    "consentkit:change": CustomEvent<Choice>;
   }
 }

@@ -1,11 +1,11 @@
 // @ts-check
 /**
- * The banner in the browser: sends answers, wakes what was agreed to, says what was saved. State lives in the choice
+ * The banner in the browser: sends answers, has what was agreed to woken, says what was saved. State lives in the choice
  * cookie, which the server alone writes, and in the document, looked up anew as navigation by script replaces it.
  */
 
 /** @typedef {Record<string, boolean>} Categories */
-/** @typedef {{decided: boolean, categories: Categories, revision?: string | number}} Choice */
+/** @typedef {{decided: boolean, categories: Categories, services: string[], revision?: string | number}} Choice */
 
 /**
  * Read the choice out of document.cookie; of several that differ, granted is what all of them grant.
@@ -17,14 +17,15 @@
  */
 export function readChoice(cookies, names, categories) {
   const read = (/** @type {string} */ name) => cookies.split("; ").flatMap((pair) => {
-    const [, key, marks, revision] = /^([^=]+)=v1\.((?:[psm][01])*)\.(\d+)\.\d+\.[\w-]+$/.exec(pair) ?? [];
-    return key === name ? [{ marks, revision }] : [];
+    const [, key, marks, services, revision] = /^([^=]+)=v1\.((?:[psm][01])*)g?((?:\+[a-z\d][\w-]*)*)\.(\d+)\.\d+\.[\w-]+$/.exec(pair) ?? [];
+    return key === name ? [{ marks, services: services.split("+").slice(1), revision }] : [];
   });
   const found = names.map(read).find((choices) => choices.length) ?? [];
   const all = (/** @type {string} */ mark) => found.length > 0 && found.every(({ marks }) => marks.includes(mark));
   return {
     decided: all("") && categories.every((category) => all(category[0])),
     categories: Object.fromEntries(categories.map((category) => [category, all(`${category[0]}1`)])),
+    services: found[0]?.services.filter((id) => found.every(({ services }) => services.includes(id))) ?? [],
     revision: found[0]?.revision,
   };
 }
@@ -38,52 +39,35 @@ export function granted(categories, elsewhere = {}) {
   return Object.keys(categories).filter((category) => categories[category] && !elsewhere[category]);
 }
 
-/**
- * Put a template's content into the page. Scripts run one after the other, as the parser would have run them.
- * @param {HTMLTemplateElement} template a placeholder around it goes with it
- */
-export async function wake(template) {
-  const content = document.importNode(template.content, true);
-  const scripts = [...content.querySelectorAll("script")].map((inert) => {
-    const place = document.createComment("");
-    inert.replaceWith(place);
-    return { inert, place };
-  });
-  (template.closest(".ck-embed") ?? template).replaceWith(content);
-  for (const { inert, place } of scripts) {
-    const script = document.createElement("script");
-    for (const { name, value } of inert.attributes) script.setAttribute(name, value);
-    script.nonce = inert.nonce || document.querySelector("script")?.nonce || "";
-    script.async = inert.hasAttribute("async");
-    script.text = inert.text;
-    // Data blocks and "nomodule" scripts never load; waiting for one would stop the rest.
-    const waits = script.src && !script.async && !script.noModule && /^$|javascript|^module$/.test(script.type);
-    const loaded = waits && new Promise((done) => { script.onload = script.onerror = done; });
-    place.replaceWith(script);
-    await loaded;
-  }
-}
-
 /** Take over the banner; does nothing in a page without one. */
 export function start() {
   const find = (/** @type {string} */ selector) => /** @type {any} */ (document.querySelector(selector));
   if (!find("#consentkit")) return;
-  const { mount, cookie, revision, categories } = find("#consentkit").dataset;
+  const { mount, cookie, revision, categories, waking } = find("#consentkit").dataset;
   const { globalPrivacyControl: signal } = /** @type {any} */ (navigator);
   const headers = { Accept: "application/json" };
   const read = (text = document.cookie) => readChoice(text, cookie.split(" "), categories.match(/\S+/g) ?? []);
   const nothing = () => ({ ...read(""), decided: true });
 
+  const grants = (/** @type {Choice} */ { categories, services }) => [...granted(categories), ...services];
+  const text = (/** @type {Choice} */ { decided, categories, services }) => JSON.stringify([decided, categories, services]);
+
+  /** What the cookie alone tells: nothing under an older policy, or of a grant under a privacy signal. */
+  const sure = () => {
+    const own = read();
+    return !own.revision || (own.revision === revision && !(signal && grants(own).length)) ? own : null;
+  };
+
   /** @type {Choice} */
-  let choice = read("");
+  let choice = sure() ?? read("");
   let isEdited = false;
   let isPlain = false;
+  let isSending = false;
   let awake = Promise.resolve();
 
-  /** The server decides where the cookie does not tell: an older policy, a grant under a privacy signal. */
   async function current() {
-    const own = read();
-    if (!own.revision || (own.revision === revision && !(signal && granted(own.categories).length))) return own;
+    const own = sure();
+    if (own) return own;
     const answer = await fetch(`${mount}/choice`, { headers }).catch(() => null);
     return answer?.ok ? answer.json() : nothing();
   }
@@ -105,9 +89,12 @@ export function start() {
     back.hidden = asks || links.some((link) => !link.closest(".ck") && isSettings(link));
   }
 
-  function settle(/** @type {any} */ next, isFirst = false) {
-    const before = choice.categories;
-    const isLost = granted(before, next.categories).length > 0;
+  function settle(/** @type {any} */ next) {
+    const before = choice;
+    const gained = granted(next.categories, before.categories).length;
+    // A service that is allowed with its whole category is no longer allowed by itself.
+    const isLost = granted(before.categories, next.categories).length > 0
+      || (!gained && before.services.some((id) => !next.services.includes(id)));
     choice = next;
     show();
     const saved = find(".ck-saved");
@@ -119,36 +106,44 @@ export function start() {
       // It lies over the page, and the way back stays.
       if (!isLost) setTimeout(() => saved.matches(":hover, :focus-within") || saved.classList.remove("ck-on"), 10_000);
     }
-    if (!isFirst && (isLost || granted(next.categories, before).length)) {
-      document.dispatchEvent(new CustomEvent("consentkit:change", { detail: { categories: { ...next.categories } } }));
+    if (text(before) !== text(next)) {
+      document.dispatchEvent(new CustomEvent("consentkit:change", { detail: copy() }));
     }
-    if (isLost && !isEdited) location.reload();
-    else awake = awake.then(wakeGranted);
+    if ((isLost || next.reload) && !isEdited) location.reload();
+    else awake = awake.then(wakeAllowed, wakeAllowed);
   }
 
-  async function wakeGranted() {
-    const selector = granted(choice.categories).map((category) => `template[data-consent="${category}"]`).join();
-    const template = selector && find(selector);
+  const copy = () => ({ decided: choice.decided, categories: { ...choice.categories }, services: [...choice.services] });
+  const wake = async (/** @type {any} */ template) => (await import(waking)).wake(template);
+
+  async function wakeAllowed() {
+    const template = [...document.querySelectorAll("template")].find(({ dataset: { consent, service } }) => (
+      consent && (choice.categories[consent] || choice.services.includes(/** @type {any} */ (service)))));
     if (!template) return;
     await wake(template);
-    await wakeGranted(); // looked up anew: it may have held another, and a withdrawal stops the rest
+    await wakeAllowed(); // looked up anew: it may have held another, and a withdrawal stops the rest
   }
 
   async function send(/** @type {URLSearchParams} */ body) {
+    isSending = true;
+    await answer(body).finally(() => { isSending = false; });
+  }
+
+  async function answer(/** @type {URLSearchParams} */ body) {
     const response = await fetch(`${mount}/choice`, { method: "POST", body, headers });
     if (!response.ok) throw new Error(`The choice was answered with status ${response.status}`);
-    const answer = await response.json();
+    const next = await response.json();
     find(".ck-dialog")?.close();
     // Only a refusal under a privacy signal needs no cookie.
-    const isKept = read().revision || (signal && !granted(answer.categories).length);
-    settle(isKept ? answer : { ...nothing(), message: find(".ck-saved template")?.content.textContent });
+    const isKept = read().revision || (signal && !grants(next).length);
+    settle(isKept ? next : { ...nothing(), message: find(".ck-saved template")?.content.textContent });
   }
 
   async function decide(/** @type {string} */ decision, /** @type {Categories} */ wanted = {}) {
-    const grants = decision === "accept" || granted(wanted, choice.categories).length;
-    if (grants && !navigator.userActivation?.isActive) throw new Error("Consent takes a visitor's own action");
-    const body = new URLSearchParams({ decision, via: "api", lang: find("#consentkit").lang });
-    for (const category of granted({ ...choice.categories, ...wanted })) body.set(category, "on");
+    const isMore = decision === "accept" || granted(wanted, choice.categories).length;
+    if (isMore && !navigator.userActivation?.isActive) throw new Error("Consent takes a visitor's own action");
+    const body = new URLSearchParams({ decision, via: "api", keep: "on", lang: find("#consentkit").lang });
+    for (const category in wanted) body.set(category, wanted[category] ? "on" : "off");
     await send(body);
   }
 
@@ -166,7 +161,6 @@ export function start() {
     event.preventDefault();
     const body = new URLSearchParams(/** @type {any} */ (new FormData(form)));
     if (submitter) body.set(submitter.name, submitter.value);
-    if (body.has("keep")) for (const category of granted(choice.categories)) body.set(category, "on");
     send(body).catch(() => {
       isPlain = true;
       form.requestSubmit(submitter);
@@ -198,21 +192,24 @@ export function start() {
   // Another tab may have answered, or this page comes from the back-forward cache.
   const sync = async () => {
     const next = await current();
-    if (JSON.stringify([next.decided, next.categories]) !== JSON.stringify([choice.decided, choice.categories])) settle(next);
+    if (!isSending && text(next) !== text(choice)) settle(next);
   };
+  /** @type {any} */ (window).cookieStore?.addEventListener("change", (/** @type {any} */ { changed, deleted }) => {
+    if ([...changed, ...deleted].some(({ name }) => cookie.split(" ").includes(name))) sync();
+  });
   addEventListener("pageshow", (event) => event.persisted && sync());
   document.addEventListener("visibilitychange", () => document.hidden || sync());
   addEventListener("resize", show);
 
   for (const button of document.querySelectorAll("[data-action=embed-once]")) /** @type {any} */ (button).hidden = false;
   /** @type {any} */ (window).consentkit = Object.freeze({
-    get: () => ({ decided: choice.decided, categories: { ...choice.categories } }),
+    get: copy,
     accept: () => decide("accept"),
     reject: () => decide("reject"),
     set: (/** @type {Categories} */ wanted) => decide("save", wanted),
     open,
   });
-  current().then((choice) => settle(choice, true));
+  current().then(settle);
 }
 
 start();

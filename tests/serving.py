@@ -25,11 +25,11 @@ START_SECONDS = 20.0
 class Server:
     """A running server process, with what it printed."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path, scheme: str = "http") -> None:
         self.process = process
         self.port = port
         self.log = log
-        self.url = f"http://127.0.0.1:{port}"
+        self.url = f"{scheme}://127.0.0.1:{port}"
 
     def output(self) -> str:
         return self.log.read_text("utf-8", "replace")
@@ -54,7 +54,7 @@ class Server:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             with contextlib.suppress(httpx.TransportError):
-                httpx.get(f"{self.url}/ready", timeout=2)
+                httpx.get(f"{self.url}/ready", timeout=2, verify=False)
                 return
             if self.process.poll() is not None:
                 break
@@ -102,11 +102,13 @@ def serving(
     options: tuple[str, ...] = (),
     environment: dict[str, str] | None = None,
     is_awaited: bool = True,
+    scheme: Literal["http", "https"] = "http",
 ) -> Iterator[Server]:
     """Run `app` (``module:name``) under a server until the block ends.
 
     Args:
         is_awaited: wait until it answers; False where it is expected to end by itself.
+        scheme: ``https`` where the options give the server a certificate.
     """
     port = free_port()
     folder.mkdir(parents=True, exist_ok=True)
@@ -122,7 +124,7 @@ def serving(
             env=variables,
             cwd=REPOSITORY,
         )
-    running = Server(process, port, log)
+    running = Server(process, port, log, scheme)
     try:
         if is_awaited:
             running.wait_until_ready()

@@ -43,6 +43,7 @@ COMMANDS = {
     "ingest": Entry("ingest", "ingest", "Store the log under a supervisor of one's own."),
     "keys": Entry("keys", "keys", "Replace the secret, the root key and the signing key."),
     "consent": Entry("consent", "consent", "Look at what visitors chose."),
+    "cookies": Entry("cookies", "cookies", "Compare the cookies declared with those in use."),
     "audit": Entry("audit", "audit", "See who did what to personal data, and check that record."),
     "destroy": Entry("destroy", "destroy", "Hand everything over, then destroy it: the end of a service."),
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import time
 from datetime import UTC
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -19,7 +20,9 @@ Fields: TypeAlias = "Mapping[bytes, Sequence[bytes]]"  # a response's values by 
 # One directive and its argument, which may be quoted and hold commas (RFC 9111 §5.2).
 _DIRECTIVE = re.compile(rb"([^\s,=;\"]++)(?:\s*+=\s*+(\"[^\"]*+\"|[^\s,;\"]*+))?+")
 
-_FOR_NETWORKS = (b"cdn-cache-control", b"surrogate-control", b"x-accel-expires")  # ends of names
+# Ends of the names of fields that speak to one network or server alone, and go before Cache-Control there.
+_FOR_NETWORKS = (b"-cache-control", b"surrogate-control", b"edge-control", b"x-accel-expires")
+_WHILE_STALE = (b"stale-while-revalidate", b"stale-if-error")
 
 
 def fields_of(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, list[bytes]]:
@@ -33,10 +36,11 @@ def fields_of(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, list[bytes]
 def may_be_shared(fields: Fields) -> bool:
     """Say whether a cache may give this response to another visitor, or revalidate it.
 
-    True for `public`, `s-maxage`, `immutable`, a `max-age` above 0 or an `Expires` to come, without `private`
-    or `no-store`; for the headers that speak to content delivery networks alone; and for every validator.
+    True for `public`, `s-maxage`, `immutable`, a `max-age` above 0, an `Expires` to come or leave to be used when
+    stale, without `private` or `no-store`; for the headers that speak to content delivery networks alone; and
+    for every validator.
 
-    Source: RFC 9111 §3, §4.2.1, §5.2; RFC 9213 (targeted cache control).
+    Source: RFC 9111 §3, §4.2.1, §5.2; RFC 5861; RFC 9213 (targeted cache control).
     """
     if b"etag" in fields or b"last-modified" in fields:
         return True
@@ -68,14 +72,26 @@ def with_vary(headers: Headers, names: Sequence[bytes]) -> Headers:
 
     Source: RFC 9110 §12.5.5.
     """
-    lines = [value.lower() for name, value in headers if name.lower() == b"vary"]
+    lines = tuple([value for name, value in headers if name.lower() == b"vary"])
     if not lines:
         return [*headers, (b"vary", b", ".join(names))]
-    present = {member.strip() for line in lines for member in line.split(b",")}
-    missing = [name for name in names if name.lower() not in present]
-    if not missing or b"*" in present:
+    missing = _missing_in(lines, tuple(names))
+    return _with_member(headers, b"vary", missing) if missing else headers
+
+
+def kept_apart(headers: Headers) -> Headers:
+    """Return headers by which caches keep a page from the bare HTML that frames, scripts and fragments get.
+
+    What is this visitor's alone stays as it is: no cache hands it on.
+
+    Source: RFC 9111 §4.1; Fetch Metadata §2.1 (Sec-Fetch-Dest), which browsers send over https alone.
+    """
+    if (b"cache-control", b"private") in headers:
         return headers
-    return _with_member(headers, b"vary", b", ".join(missing))
+    directives = _directives([value for name, value in headers if name.lower() == b"cache-control"])
+    if directives.get(b"private") == b"" or b"no-store" in directives:
+        return headers
+    return with_vary(headers, (b"Sec-Fetch-Dest",))
 
 
 def without_vary(headers: Headers, name: bytes) -> Headers:
@@ -102,6 +118,8 @@ def _allows_sharing(directives: Mapping[bytes, bytes], fields: Fields) -> bool:
         return False
     if not directives.keys().isdisjoint((b"public", b"s-maxage", b"immutable")):
         return True
+    if any(directives.get(name, b"").strip(b"0") for name in _WHILE_STALE):
+        return True
     if b"max-age" in directives:  # overrides Expires (RFC 9111 §5.3)
         return directives[b"max-age"].strip(b"0") != b""
     return _expires_later(fields)
@@ -118,7 +136,10 @@ def _expires_later(fields: Fields) -> bool:
 def _networks_may_store(name: bytes, values: Sequence[bytes]) -> bool:
     if name == b"x-accel-expires":  # nginx: seconds or "@" and a time
         return any(value.strip() not in (b"0", b"off") for value in values)
-    return _allows_sharing(_directives(values), {})
+    directives = _directives(values)
+    if name == b"edge-control":  # Akamai: times have units, as 1d
+        return directives.keys().isdisjoint((b"no-store", b"bypass-cache"))
+    return _allows_sharing(directives, {})
 
 
 def unix_time(http_date: bytes) -> int | None:
@@ -133,6 +154,13 @@ def unix_time(http_date: bytes) -> int | None:
         return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
     except (ValueError, OverflowError):
         return None
+
+
+@lru_cache(maxsize=128)
+def _missing_in(lines: tuple[bytes, ...], names: tuple[bytes, ...]) -> bytes:
+    """Return those names, joined, that the lines of a Vary don't list; kept, for a site has few such lines."""
+    present = {member.strip() for line in lines for member in line.lower().split(b",")}
+    return b"" if b"*" in present else b", ".join([name for name in names if name.lower() not in present])
 
 
 def _with_member(headers: Headers, name: bytes, member: bytes) -> Headers:

@@ -37,9 +37,10 @@ class _Category(msgspec.Struct, frozen=True):
     countries: list[str]
 
 
-class _Policy(msgspec.Struct, frozen=True):
+class _Policy(msgspec.Struct, frozen=True, omit_defaults=True):
     format: int
     categories: dict[str, _Category]
+    services: dict[str, _Category] = {}  # what each holds, for who allowed it by itself
 
 
 def canonical_policy(cookies: Iterable[DeclaredCookie], services: Iterable[Service], operator: str) -> bytes:
@@ -53,7 +54,8 @@ def canonical_policy(cookies: Iterable[DeclaredCookie], services: Iterable[Servi
     cookies, services = tuple(cookies), tuple(services)
     found = ((name, _category(name, cookies, services, operator)) for name in OPTIONAL)
     categories = {name: category for name, category in found if category is not None}
-    return msgspec.json.encode(_Policy(_FORMAT, categories), order="deterministic")
+    each = {service.id: _alone(service, operator) for service in services if service.category in OPTIONAL}
+    return msgspec.json.encode(_Policy(_FORMAT, categories, each), order="deterministic")
 
 
 def additions(old: bytes, new: bytes) -> frozenset[str]:
@@ -69,10 +71,41 @@ def additions(old: bytes, new: bytes) -> frozenset[str]:
     Raises:
         ValueError: if the new text is none of ``canonical_policy``.
     """
-    before = _decode_or_nothing(old)
-    after = msgspec.json.decode(new, type=_Policy).categories
+    before = _decode_or_nothing(old).categories
+    return _added(before, msgspec.json.decode(new, type=_Policy).categories)
+
+
+def renewals(old: bytes, new: bytes) -> frozenset[str]:
+    """Return `additions`, and the services to which the new policy adds something, as ``+vimeo``.
+
+    Args:
+        old, new: as in `additions`.
+
+    Raises:
+        ValueError: as in `additions`.
+    """
+    before = _decode_or_nothing(old).services
+    services = _added(before, msgspec.json.decode(new, type=_Policy).services)
+    return additions(old, new) | {f"+{service}" for service in services}
+
+
+def _added(before: dict[str, _Category], after: dict[str, _Category]) -> frozenset[str]:
     return frozenset(
         name for name, category in after.items() if name not in before or _adds(before[name], category)
+    )
+
+
+def _alone(service: Service, operator: str) -> _Category:
+    """List what one service holds, in whatever category."""
+    is_operators = service.provider == operator
+    providers = {cookie.provider for cookie in service.cookies} | {service.provider}
+    return _Category(
+        cookies=_lifetimes(cookie for cookie in service.cookies if not cookie.third_party),
+        third_party_cookies=_lifetimes(cookie for cookie in service.cookies if cookie.third_party),
+        storage_keys=sorted(_storage_keys(service)),
+        services=sorted(service.categories),
+        providers=sorted(providers - {"", operator}),
+        countries=[] if is_operators else sorted({service.country, *service.transfers} - {""}),
     )
 
 
@@ -128,9 +161,10 @@ def _adds_cookies(old: dict[str, int | None], new: dict[str, int | None]) -> boo
     return any(name not in old or is_longer(days, old[name]) for name, days in new.items())
 
 
-def _decode_or_nothing(text: bytes) -> dict[str, _Category]:
+def _decode_or_nothing(text: bytes) -> _Policy:
+    nothing = _Policy(_FORMAT, {})
     try:
         policy = msgspec.json.decode(text, type=_Policy)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return {}
-    return policy.categories if policy.format == _FORMAT else {}
+        return nothing
+    return policy if policy.format == _FORMAT else nothing

@@ -12,20 +12,30 @@ if TYPE_CHECKING:
 
     from starlette.types import Scope
 
-# More pairs than a browser sends (RFC 6265bis §5.7 speaks of 50 a domain): what comes after is dropped whole.
-MAX_PAIRS = 300
-
 
 def pairs(field: bytes) -> list[tuple[bytes, bytes]]:
     """Return (name, value) of one Cookie field; a pair without ``=`` is a value with an empty name.
 
+    All pairs are read, in time linear in the field: one that was left out would pass unseen. How long a field
+    may be is the server's to bound.
+
     Source: RFC 6265bis §5.8.3, §4.2.1.
     """
     found = []
-    for part in field.split(b";", MAX_PAIRS)[:MAX_PAIRS]:
+    for part in field.split(b";"):
         name, equals, value = part.partition(b"=")
         found.append((name.strip(b" \t"), value.strip(b" \t")) if equals else (b"", name.strip(b" \t")))
     return found
+
+
+def names_of(fields: list[bytes]) -> list[bytes]:
+    """Return the names of all pairs of some Cookie fields, as `pairs` reads them."""
+    names = []
+    for field in fields:
+        for part in field.split(b";"):
+            name, equals, _ = part.partition(b"=")
+            names.append(name.strip(b" \t") if equals else b"")
+    return names
 
 
 def values_of(field: bytes, wanted: bytes) -> list[bytes]:
@@ -62,10 +72,15 @@ def without(fields: list[tuple[bytes, bytes]], is_refused: Callable[[bytes], boo
         if name != b"cookie":
             kept.append((name, value))
             continue
-        parts = value.split(b";", MAX_PAIRS)[:MAX_PAIRS]
-        passing = [part for part in parts if not is_refused(part.partition(b"=")[0].strip(b" \t"))]
+        parts = value.split(b";")
+        passing = [part for part in parts if not is_refused(_name_of(part))]
         if len(passing) == len(parts):
             kept.append((name, value))
         elif passing:
             kept.append((name, b";".join(passing).lstrip(b" \t")))
     return kept
+
+
+def _name_of(pair: bytes) -> bytes:
+    name, equals, _ = pair.partition(b"=")
+    return name.strip(b" \t") if equals else b""

@@ -19,7 +19,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         number: position in the ledger, from 1.
         minute: server's time, minutes since 1970 UTC.
         consent_id: random; empty while nothing was ever granted.
-        granted, denied: categories, comma-separated, in the policy's order.
+        granted, denied: categories, comma-separated, in the policy's order; behind them the services that are
+            allowed one by one, or no longer are, as ``+vimeo``.
         method: how it was given.
         revision: of the policy that was shown.
         locale: language in which it was shown.

@@ -77,10 +77,8 @@ def asked_of(headers: Iterable[tuple[bytes, bytes]], path: str) -> Asked | None:
     Source: Fetch Metadata §2.1 (Sec-Fetch-Dest); the request headers of htmx and Turbo.
     """
     fields = {name: value for name, value in headers if name in _READ}
-    asks = _told(fields) if b"hx-request" in fields or b"sec-fetch-dest" in fields else _guessed(fields)
-    if asks is None or b"turbo-frame" in fields or (asks is Asks.ANYTHING and _is_file(path)):
-        return None
-    if fields.get(b"x-requested-with", b"").lower() == b"xmlhttprequest":  # Android's web views send an app's name
+    asks = _asks_of(fields)
+    if asks is None or (asks is Asks.ANYTHING and _is_file(path)):
         return None
     has_conditions = not _CONDITIONS.isdisjoint(fields)
     return Asked(
@@ -89,6 +87,17 @@ def asked_of(headers: Iterable[tuple[bytes, bytes]], path: str) -> Asked | None:
         has_conditions,
         has_conditions and (asks is Asks.ANYTHING or _is_file(path)),
     )
+
+
+def _asks_of(fields: dict[bytes, bytes]) -> Asks | None:
+    # This value decides alone, as caches know no other: else one forged request could leave them a bare page.
+    if fields.get(b"sec-fetch-dest") == b"document":
+        return Asks.PAGE
+    if b"turbo-frame" in fields:
+        return None
+    if fields.get(b"x-requested-with", b"").lower() == b"xmlhttprequest":  # Android's web views send an app's name
+        return None
+    return _told(fields) if b"hx-request" in fields or b"sec-fetch-dest" in fields else _guessed(fields)
 
 
 def _guessed(fields: dict[bytes, bytes]) -> Asks | None:
@@ -104,10 +113,8 @@ def _told(fields: dict[bytes, bytes]) -> Asks | None:
     if b"hx-request" in fields:
         shows_page = b"hx-boosted" in fields or b"hx-history-restore-request" in fields
         return Asks.PAGE_FOR_SCRIPT if shows_page else None
-    destination = fields[b"sec-fetch-dest"]
-    if destination == b"empty":
-        return Asks.PAGE_FOR_SCRIPT if _is_fetched_page(fields) else None
-    return Asks.PAGE if destination == b"document" else None
+    is_fetched = fields[b"sec-fetch-dest"] == b"empty"
+    return Asks.PAGE_FOR_SCRIPT if is_fetched and _is_fetched_page(fields) else None
 
 
 def _is_fetched_page(fields: dict[bytes, bytes]) -> bool:
@@ -162,8 +169,9 @@ def content_type(value: bytes) -> ContentType:
 
 
 def content_type_of(fields: Fields) -> ContentType:
-    """Return a response's content type, read."""
-    return content_type(fields[b"content-type"][0] if b"content-type" in fields else b"")
+    """Return a response's content type, read; of several that differ none counts, as browsers don't agree."""
+    values = fields.get(b"content-type", (b"",))
+    return content_type(values[0] if len(values) == 1 or len({*values}) == 1 else b"")
 
 
 def is_html_document(fields: Fields) -> bool:
@@ -175,8 +183,8 @@ def is_attachment(fields: Fields) -> bool:
     """Say whether a response is to be saved: any disposition but `inline` (RFC 6266 §4.2)."""
     if b"content-disposition" not in fields:
         return False
-    disposition = fields[b"content-disposition"][0].partition(b";")[0]
-    return disposition.strip().lower() not in (b"inline", b"")
+    kinds = [value.partition(b";")[0].strip().lower() for value in fields[b"content-disposition"]]
+    return any(kind not in (b"inline", b"") for kind in kinds)
 
 
 def is_encoded(fields: Fields) -> bool:

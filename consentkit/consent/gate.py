@@ -1,7 +1,7 @@
 """The gate: what the visitor did not agree to never reaches the app, and never leaves it.
 
-Owns the decision for each cookie, in both directions, on raw header bytes. How a choice is read is
-`choice`'s and `policy`'s job, what a cookie is for is the registry's.
+Owns the decision for each cookie, in both directions, on raw header bytes. What the visitor allows is read by
+`visit`, what a cookie is for the registry knows, what a page gets besides is `page`'s.
 """
 
 from __future__ import annotations
@@ -9,74 +9,35 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from consentkit.consent import setcookie, sweep
-from consentkit.consent.choice import Choice, ChoiceSigner, Consent, agreed
-from consentkit.consent.cookieheader import cookie_fields, pairs, values_of, without
+from consentkit.consent import setcookie
+from consentkit.consent.cookieheader import without
 from consentkit.consent.fragments import EXEMPT_HEADER
+from consentkit.consent.page import PageHeaders
+from consentkit.consent.seen import Seen
+from consentkit.consent.visit import VISIT, Keys, Visit, VisitReader, host_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from consentkit.consent.cachepolicy import Headers
+    from consentkit.consent.choice import Consent
+    from consentkit.consent.csp import Narrowing
     from consentkit.consent.names import CookieNames
-    from consentkit.consent.policy import Policy
     from consentkit.consent.registry import Registry
+    from consentkit.consent.sightings import Sightings
+    from consentkit.consent.signals import Signal
+
+__all__ = ["VISIT", "Gate", "Keys", "Visit", "host_of"]
 
 logger = logging.getLogger("consentkit.gate")
 
-VISIT: Final = "consentkit"  # the scope's key under which this room leaves what it found
 _STARTS: Final = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 _SECONDS_A_DAY: Final = 86_400
 
 # Fields of a response that are looked into; most responses have none of them.
 _FILTERED: Final = frozenset({b"set-cookie", EXEMPT_HEADER})
-
-# Names told of: an app that invents cookie names must not fill the log or the memory.
-_NAMES_TOLD: Final = 200
-
-
-class Visit:
-    """What the gate found out about one request; the visitor's pages read it.
-
-    Attributes:
-        consent: what the visitor allows.
-        choice: the valid choice behind it, if any.
-        refused: names of the cookies that are hidden from the app.
-        is_secure: the request came over https or wss.
-    """
-
-    __slots__ = ("_fields", "_id_name", "choice", "consent", "is_secure", "refused")
-
-    def __init__(self, consent: Consent, fields: list[bytes], id_name: bytes, *, is_secure: bool) -> None:
-        self.consent = consent
-        self.choice: Choice | None = None
-        self.refused: tuple[bytes, ...] = ()
-        self.is_secure = is_secure
-        self._fields = fields
-        self._id_name = id_name
-
-    # Most requests end without a question for these, so they are read when they are asked for.
-
-    @property
-    def sent(self) -> tuple[bytes, ...]:
-        """Names of all cookies that came, the hidden ones too; without values."""
-        return tuple([name for field in self._fields for name, _ in pairs(field)])
-
-    @property
-    def consent_id(self) -> bytes:
-        """Value of the id cookie, unchecked; empty if none came, the last of several."""
-        return ([value for field in self._fields for value in values_of(field, self._id_name)] or [b""])[-1]
-
-
-class Keys:
-    """What the gate needs that exists only once consentkit has started."""
-
-    __slots__ = ("policy", "signer")
-
-    def __init__(self, signer: ChoiceSigner, policy: Policy) -> None:
-        self.signer = signer
-        self.policy = policy
 
 
 class Gate:
@@ -87,12 +48,13 @@ class Gate:
         registry: what each cookie is for.
         keys: returns signer and policy, or None before the start has succeeded: then nothing is granted.
         names: of consentkit's own cookies.
+        seen: counts what is dropped and what nobody declared.
+        sightings: notes which cookies are in use; None = nobody asks.
+        signals: by which a browser refuses, beside Global Privacy Control.
+        narrowing: makes the policy that takes refused services away; None = none is sent.
+        cookie_domain: of the choice cookie; empty = host-only.
         blocks_undeclared: drop cookies that nobody declared.
         is_debug: tell in a response header what was dropped.
-
-    Attributes:
-        dropped: times that each declared cookie was dropped, by declaration.
-        undeclared: names that the app set and nobody declared.
     """
 
     def __init__(
@@ -102,20 +64,26 @@ class Gate:
         registry: Registry,
         keys: Callable[[], Keys | None],
         names: CookieNames,
+        seen: Seen | None = None,
+        sightings: Sightings | None = None,
+        signals: Sequence[Signal] = (),
+        narrowing: Narrowing | None = None,
+        cookie_domain: str = "",
         blocks_undeclared: bool = False,
         is_debug: bool = False,
     ) -> None:
         self.app = app
-        self.dropped: dict[str, int] = {}
-        self.undeclared: set[bytes] = set()
         self._registry = registry
-        self._keys = keys
-        self._plain_name = names.choice(is_secure=False).encode()
-        self._secure_name = names.choice(is_secure=True).encode()
-        self._id_name = names.consent_id.encode()
+        self._reader = VisitReader(registry, keys, names, signals)
+        self._names = names
+        self._seen = Seen() if seen is None else seen
+        self._sightings = sightings
+        self._page = PageHeaders(
+            registry, self._note_undeletable, narrowing=narrowing, cookie_domain=cookie_domain
+        )
+        self._looks_at_pages = narrowing is not None
         self._blocks_undeclared = blocks_undeclared
         self._is_debug = is_debug
-        self._undecided = Consent(frozenset(), frozenset(), registry.categories)
 
     # Here and in `send_allowed` the app's and the server's own awaitables are handed on: a coroutine around each,
     # for every message, would cost more than what is done in it.
@@ -123,7 +91,10 @@ class Gate:
         """Serve one "http" or "websocket" scope; others pass through."""
         if scope["type"] not in ("http", "websocket"):
             return self.app(scope, receive, send)
-        visit = self.visit(scope)
+        visit = self._reader.read(scope)
+        sightings = self._sightings
+        if sightings is not None and visit.has_cookies and sightings.has_room():
+            sightings.look(visit.sent, (scope.get("client") or ("",))[0])
         seen = dict(scope)
         seen["state"] = {**scope.get("state", {}), "consent": visit.consent}
         seen[VISIT] = visit
@@ -132,48 +103,32 @@ class Gate:
             seen["headers"] = without(scope["headers"], refused.__contains__)
 
         def send_allowed(message: Message) -> Awaitable[None]:
-            if message["type"] in _STARTS:
-                self._filter(message, scope, visit)
-            return send(message)
+            return send(self._filtered(message, seen, visit) if message["type"] in _STARTS else message)
 
         return self.app(seen, receive, send_allowed)
 
-    def visit(self, scope: Scope) -> Visit:
-        """Read the choice from a request, and tell which of its cookies are refused."""
-        fields = cookie_fields(scope)
-        is_secure = scope.get("scheme") in ("https", "wss")
-        visit = Visit(self._undecided, fields, self._id_name, is_secure=is_secure)
-        if not fields:
-            return visit
-        own = self._secure_name if is_secure else self._plain_name
-        texts = values_of(fields[0], own)
-        for field in fields[1:]:
-            texts += values_of(field, own)
-        keys = self._keys()
-        if keys is not None and texts:
-            read = keys.signer.read
-            visit.choice = agreed([choice for text in texts if (choice := read(text)) is not None])
-            visit.consent = keys.policy.consent(visit.choice)
-        if not visit.consent.allows_all:
-            visit.refused = tuple([name for name in visit.sent if self._is_refused(name, visit.consent)])
-        return visit
-
-    def _is_refused(self, name: bytes, consent: Consent) -> bool:
-        declared = self._registry.find(name)
-        return declared is not None and declared.on_refusal == "drop" and not consent.allows(declared.category)
-
-    def _is_denied(self, name: bytes, consent: Consent) -> bool:
-        declared = self._registry.find(name)
-        return declared is not None and consent.answer(declared.category) is False
-
-    def _filter(self, message: Message, scope: Scope, visit: Visit) -> None:
-        """Take out of a response's start what the visitor does not allow, and expire what came refused."""
+    def _filtered(self, message: Message, scope: Scope, visit: Visit) -> Message:
+        """Return a response's start without what the visitor does not allow; itself where all may pass."""
         headers = message.get("headers", ())
         if not isinstance(headers, list):  # ASGI lets it be any iterable, and some can be read but once
-            headers = message["headers"] = list(headers)
-        if not visit.refused and _FILTERED.isdisjoint([name.lower() for name, _ in headers]):
-            return
-        kept: list[tuple[bytes, bytes]] = []
+            headers = list(headers)
+            message = {**message, "headers": headers}
+        has_filtered = not _FILTERED.isdisjoint([name.lower() for name, _ in headers])
+        looks_at_page = scope["type"] == "http" and (
+            self._looks_at_pages or visit.has_signal or visit.has_rivals or bool(visit.refused)
+        )
+        if not has_filtered and not looks_at_page:
+            return message
+        changed = self._allowed_headers(headers, visit.consent) if has_filtered else headers
+        if looks_at_page:
+            own = self._names.choice(is_secure=visit.is_secure).encode()
+            changed, is_page = self._page.complete(changed, scope, visit, own)
+            if is_page and visit.has_signal:
+                self._seen.signal()
+        return message if changed == headers else {**message, "headers": changed}
+
+    def _allowed_headers(self, headers: Headers, consent: Consent) -> Headers:
+        kept: Headers = []
         dropped: list[str] = []
         for name, value in headers:
             kind = name.lower()
@@ -181,14 +136,11 @@ class Gate:
                 continue  # said to us by the app
             if kind != b"set-cookie":
                 kept.append((name, value))
-            elif (allowed := self._allowed(value, visit.consent, dropped)) is not None:
+            elif (allowed := self._allowed(value, consent, dropped)) is not None:
                 kept.append((name, allowed))
         if self._is_debug and dropped:
             kept.append((b"consentkit-dropped", ", ".join(dropped).encode("latin-1", "replace")))
-        if visit.refused and _is_uncached_document(scope, headers):
-            kept += [(b"set-cookie", field) for field in self._expirations(scope, visit, headers)]
-        if kept != headers:
-            message["headers"] = kept
+        return kept
 
     def _allowed(self, field: bytes, consent: Consent, dropped: list[str]) -> bytes | None:
         """Return a Set-Cookie field as it may leave, or None where it may not."""
@@ -199,10 +151,10 @@ class Gate:
                 return field
             self._note_undeclared(name)
             return None if self._blocks_undeclared else field
-        if consent.allows(declared.category):
-            limit = (declared.lifetime_days or 0) * _SECONDS_A_DAY
-            remaining = setcookie.remaining_seconds(field) if limit else None
-            return setcookie.with_lifetime(field, limit) if remaining is not None and remaining > limit else field
+        if consent.allows_cookie(declared):
+            if self._sightings is not None:
+                self._sightings.pass_on(declared.name)
+            return setcookie.within(field, (declared.lifetime_days or 0) * _SECONDS_A_DAY)
         if setcookie.is_deletion(field):
             return field
         if declared.on_refusal == "session":
@@ -211,41 +163,17 @@ class Gate:
         dropped.append(f"{declared.name};category={declared.category}")
         return None
 
-    def _expirations(self, scope: Scope, visit: Visit, headers: list[tuple[bytes, bytes]]) -> list[bytes]:
-        set_here = {setcookie.name_of(value) for name, value in headers if name.lower() == b"set-cookie"}
-        names = [name for name in visit.refused if name not in set_here and self._is_denied(name, visit.consent)]
-        return sweep.expirations(names, self._registry, host=host_of(scope), is_secure=visit.is_secure)
-
     def _note_dropped(self, declaration: str, category: str) -> None:
-        if declaration not in self.dropped:
+        if self._seen.drop(declaration):
             logger.info("cookie %s is not sent to visitors who have not granted %s", declaration, category)
-        self.dropped[declaration] = self.dropped.get(declaration, 0) + 1
 
     def _note_undeclared(self, name: bytes) -> None:
-        if name not in self.undeclared and len(self.undeclared) < _NAMES_TOLD:
-            self.undeclared.add(name)
+        if self._seen.meet(name):
             fate = "is dropped" if self._blocks_undeclared else "passes without consent"
             logger.warning("cookie %r is declared nowhere and %s", name[:64], fate)
 
-
-def host_of(scope: Scope) -> str:
-    """Return the request's host without its port, lower case; empty where there is none."""
-    for name, value in scope["headers"]:
-        if name == b"host":
-            host: str = value.decode("latin-1").lower()
-            return host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
-    return ""
-
-
-def _is_uncached_document(scope: Scope, headers: list[tuple[bytes, bytes]]) -> bool:
-    """Tell whether a response is a page that no shared cache keeps: there alone cookies are expired."""
-    if scope["type"] != "http" or scope["method"] not in ("GET", "POST"):
-        return False
-    is_page = False
-    for name, value in headers:
-        kind = name.lower()
-        if kind == b"content-type":
-            is_page = value.lower().startswith(b"text/html")
-        elif kind == b"cache-control" and (b"public" in value or b"s-maxage" in value):
-            return False
-    return is_page
+    def _note_undeletable(self, declaration: str) -> None:
+        if self._seen.keep(declaration):
+            logger.warning(
+                "cookie %s can't be deleted: it comes back from browsers that were told to", declaration
+            )

@@ -29,6 +29,7 @@ from consentkit.consent.htmlsyntax import (
     SCRIPT_SIGNS,
     SPACE,
     TAG_STATES,
+    USUAL_CONTENT,
     USUAL_ELEMENTS,
 )
 
@@ -114,6 +115,11 @@ class Tokenizer:
     def pass_usual_elements(self, page: PageBytes, stop: int) -> None:
         """Pass over what a head is usually made of, as far as it is whole, without tokens for it."""
         if self._mode is Tokenizer._between and (usual := USUAL_ELEMENTS.match(page, self.at, stop)):
+            self.at = usual.end()
+
+    def pass_usual_content(self, page: PageBytes, stop: int) -> None:
+        """Pass over text, and what a body is usually made of, as far as it is whole, without tokens for it."""
+        if self._mode is Tokenizer._between and (usual := USUAL_CONTENT.match(page, self.at, stop)):
             self.at = usual.end()
 
     # The modes. Each reads what it can, and returns a token, True to go on, or False for want of bytes.

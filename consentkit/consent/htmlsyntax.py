@@ -69,6 +69,11 @@ _USUAL_ELEMENTS = (
     % (_WS, _USUAL_REST, _USUAL_REST, _USUAL_REST)
 )
 USUAL_ELEMENTS: Final = re.compile(_USUAL_ELEMENTS)
+# The same for what a body is made of: text, and tags that neither wait nor change how what follows is read.
+_UNUSUAL_NAMES = b"|".join((*_RAW_TEXT, b"col|frameset|math|plaintext|script|select|svg|template"))
+USUAL_CONTENT: Final = re.compile(
+    rb"(?:[^<]++|</?(?!(?:%b)[%b/>])[a-z][a-z0-9-]*+%b)*+" % (_UNUSUAL_NAMES, _WS, _USUAL_REST)
+)
 USUAL_PAGE: Final = re.compile(
     rb"[%b]*+<!(?:doctype|DOCTYPE)[^>]*+>[%b]*+(?P<html><html%b)[%b]*+(?P<head><head%b)%b</head>[%b]*+(?P<body><body%b)"
     % (_WS, _WS, _USUAL_REST, _WS, _USUAL_REST, _USUAL_ELEMENTS, _WS, _USUAL_REST)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from starlette.middleware.gzip import GZipMiddleware
 
-from consentkit.consent.cachepolicy import with_vary
-from consentkit.consent.documents import Asked, asked_of
-from consentkit.consent.fragments import Fragments, Insertion, markup_hash
+from consentkit.consent.cachepolicy import fields_of, kept_apart, with_vary
+from consentkit.consent.documents import Asked, asked_of, is_html_document
+from consentkit.consent.fragments import EXEMPT_HEADER, Fragments, Insertion, markup_hash
 from consentkit.consent.pageresponse import ACCEPT_ENCODING, Exchange, PageResponse
 from consentkit.consent.validators import for_the_app
 
@@ -64,20 +64,18 @@ class Inject:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one scope; what can't be answered with a page goes to the app as it came."""
-        asked = self._asked(scope)
-        if asked is None:
+        if not self._enabled or scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
             await self._app(scope, receive, send)
+            return
+        asked = asked_of(scope["headers"], scope["path"])
+        if asked is None:
+            await self._app(scope, receive, _apart(send))
             return
         exchange = self._exchange(scope, asked, send)
         if asked.takes_gzip and scope["method"] == "GET":
             await self._compressing({**scope, "headers": _GZIP_ALONE, _EXCHANGE: exchange}, receive, _varied(send))
         else:
             await self._answer({_EXCHANGE: exchange}, receive, send)
-
-    def _asked(self, scope: Scope) -> Asked | None:
-        if not self._enabled or scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
-            return None
-        return asked_of(scope["headers"], scope["path"])
 
     def _exchange(self, scope: Scope, asked: Asked, send: Send) -> Exchange:
         headers = [line for line in scope["headers"] if line[0] != b"accept-encoding"]
@@ -109,6 +107,21 @@ class Inject:
                 await response.let_go()
             raise
         await response.let_go()
+
+
+def _apart(send: Send) -> Send:
+    """Return a send that keeps HTML which was not asked for as a page from those who ask for one."""
+
+    async def send_apart(message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] == 200:
+            headers = list(message.get("headers", ()))
+            fields = fields_of(headers)
+            if is_html_document(fields) and EXEMPT_HEADER not in fields:
+                headers = kept_apart(headers)
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return send_apart
 
 
 def _varied(send: Send) -> Send:

@@ -7,13 +7,21 @@ of validators and caches is asked of `documents`, `places`, `validators` and `ca
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 from starlette.types import Message, Scope, Send
 
-from consentkit.consent.cachepolicy import fields_of, keep_private, may_be_shared, with_vary, without_vary
+from consentkit.consent.cachepolicy import (
+    fields_of,
+    keep_private,
+    kept_apart,
+    may_be_shared,
+    with_vary,
+    without_vary,
+)
+from consentkit.consent.choice import Consent
 from consentkit.consent.documents import (
     Asked,
     Asks,
@@ -23,9 +31,11 @@ from consentkit.consent.documents import (
     is_html_document,
     nonce_of,
 )
+from consentkit.consent.edits import Edit, edited
 from consentkit.consent.fragments import EXEMPT_HEADER, Fragments, Insertion, markup_hash
 from consentkit.consent.places import Places, PlaceSearch, Verdict
 from consentkit.consent.validators import of_not_modified, our_tag, without_the_bytes
+from consentkit.consent.waiting import granted_tags
 
 if TYPE_CHECKING:
     from consentkit.consent.cachepolicy import Fields, Headers
@@ -125,17 +135,16 @@ class PageResponse:
         if start is None:
             return
         self._start = self._held_body = None
+        headers = start["headers"] if self._search is None else kept_apart(start["headers"])
         if body is None:  # compression would keep a start without a body
             self._send_body = self._exchange.send
-            await self._exchange.send(start)
+            await self._exchange.send({**start, "headers": headers})
             return
-        headers = start["headers"]
         if self._exchange.asked.takes_gzip:  # GZipMiddleware appends the name where it stands already, too
             headers = without_vary(headers, ACCEPT_ENCODING)
         else:
             headers = with_vary(headers, (ACCEPT_ENCODING,))
-        start = {**start, "headers": headers}
-        await self._compressed(start)
+        await self._compressed({**start, "headers": headers})
         await self._compressed({**body, "body": bytes(self._page)})
         self._page = b""
 
@@ -149,10 +158,11 @@ class PageResponse:
         is_page = message["status"] == 200 and not is_exempt and self._takes_markup()
         if message["status"] == 304 and self._exchange.tags:
             headers = of_not_modified(headers, self._exchange.tags)
-        elif is_page and is_head:
-            headers = self._head_of_page(headers)
+        is_ours = is_page or is_compressible(self._fields)
+        if is_head and is_ours:
+            headers = self._head_of(headers, is_page=is_page)
         start = {**message, "headers": headers}
-        if is_head or not (is_page or is_compressible(self._fields)):
+        if is_head or not is_ours:
             await self._exchange.send(start)
             return
         self._start = start
@@ -171,10 +181,16 @@ class PageResponse:
             return False
         return True
 
-    def _head_of_page(self, headers: Headers) -> Headers:
-        """Leave out what only the whole page could tell (RFC 9110 §9.3.2)."""
-        kept = without_the_bytes(headers)
-        return kept if may_be_shared(self._fields) else keep_private(kept, vary=_VARY_BY_VISITOR)
+    def _head_of(self, headers: Headers, *, is_page: bool) -> Headers:
+        """Leave out what only the whole answer could tell (RFC 9110 §8.6, §9.3.2)."""
+        if is_page:
+            headers = without_the_bytes(headers)
+            if not may_be_shared(self._fields):
+                headers = keep_private(headers, vary=_VARY_BY_VISITOR)
+            headers = kept_apart(headers)
+        elif self._exchange.asked.takes_gzip:
+            headers = [line for line in headers if line[0].lower() != b"content-length"]
+        return with_vary(headers, (ACCEPT_ENCODING,))
 
     async def _hold(self, message: Message) -> None:
         body, more_body = bytes(message.get("body", b"")), message.get("more_body", False)
@@ -206,36 +222,54 @@ class PageResponse:
         is_fragment = self._exchange.asked.asks is not Asks.PAGE and not places.is_whole_page
         if self._start is None or is_fragment:
             return
-        if self._is_marked("consentkit_placed"):  # by the page's own template: this visitor's all the same
-            self._start = {**self._start, "headers": keep_private(self._start["headers"], vary=_VARY_BY_VISITOR)}
+        may_share = may_be_shared(self._fields)
+        edits = [] if may_share else self._granted()
+        # What the page's own template placed is this visitor's, whatever the app says of caches.
+        is_placed = self._is_marked("consentkit_placed")
+        shared = may_share and not is_placed and not self._is_marked("consentkit_personal")
+        insertion, nonce = None, nonce_of(self._fields)
+        if not is_placed:
+            insertion = self._fragments.insertion(
+                self._exchange.scope, page_language=places.language, shared=shared, nonce=nonce
+            )
+        if insertion is not None and (insertion.head or insertion.body):
+            edits = [Edit(places.head_at, insertion.head), Edit(places.body_at, insertion.body), *edits]
+            self._counts.injected += 1
+        elif not is_placed and not edits:
             return
-        shared, nonce = may_be_shared(self._fields), nonce_of(self._fields)
-        insertion = self._fragments.insertion(
-            self._exchange.scope, page_language=places.language, shared=shared, nonce=nonce
-        )
-        if insertion is None or not (insertion.head or insertion.body):
-            return
-        headers = self._headers_with(insertion, self._start["headers"], has_nonce=nonce is not None)
+        headers: Headers = self._start["headers"]
+        if edits:
+            headers = self._headers_with(edits, headers)
+        if insertion is not None and nonce is None:  # a 304 would bring the next nonce to this one's markup
+            headers = self._with_our_tag(insertion, headers)
         if not shared:
-            needs_language = () if places.language else (b"Accept-Language",)
+            needs_language = () if is_placed or places.language else (b"Accept-Language",)
             headers = keep_private(headers, vary=(*_VARY_BY_VISITOR, *needs_language))
         self._start = {**self._start, "headers": headers}
-        self._page = _spliced(self._page, places, insertion)
-        self._counts.injected += 1
+        self._page = edited(self._page, edits)
 
-    def _headers_with(self, insertion: Insertion, headers: Headers, *, has_nonce: bool) -> Headers:
+    def _granted(self) -> list[Edit]:
+        """Return what takes the tags away around markup that waited for the consent this visitor has given."""
+        state = self._exchange.scope.get("state")
+        consent = state.get("consent") if isinstance(state, Mapping) else None
+        if not isinstance(consent, Consent):
+            return []
+        return [Edit(at, b"", end - at) for at, end in granted_tags(self._page, consent)]
+
+    def _headers_with(self, edits: Sequence[Edit], headers: Headers) -> Headers:
         changed = without_the_bytes(headers)
         length = self._fields.get(b"content-length", (b"",))[0]
         if length.isdigit():
-            size = int(length) + len(insertion.head) + len(insertion.body)
-            changed.append((b"content-length", b"%d" % size))
-        # A nonce is of one response: a 304 would bring the next one's policy to this one's markup.
-        if not has_nonce and (b"etag" in self._fields or b"last-modified" in self._fields):
-            etag = self._fields.get(b"etag", (None,))[0]
-            last_modified = self._fields.get(b"last-modified", (None,))[0]
-            if tag := our_tag(etag, last_modified, markup_hash(insertion)):
-                changed.append((b"etag", tag))
+            changed.append((b"content-length", b"%d" % (int(length) + sum(edit.growth for edit in edits))))
         return changed
+
+    def _with_our_tag(self, insertion: Insertion, headers: Headers) -> Headers:
+        etag = self._fields.get(b"etag", (None,))[0]
+        last_modified = self._fields.get(b"last-modified", (None,))[0]
+        if etag is None and last_modified is None:
+            return headers
+        tag = our_tag(etag, last_modified, markup_hash(insertion))
+        return [*headers, (b"etag", tag)] if tag else headers
 
     async def _send_compressed(self, message: Message) -> None:
         await self._compressed({**message, "body": message.get("body", b"")})
@@ -243,13 +277,3 @@ class PageResponse:
     def _is_marked(self, mark: str) -> bool:
         state = self._exchange.app_scope.get("state")
         return isinstance(state, Mapping) and bool(state.get(mark))
-
-
-def _spliced(page: PageBytes, places: Places, insertion: Insertion) -> bytes:
-    whole = memoryview(page)
-    before, between, after = (
-        whole[: places.head_at],
-        whole[places.head_at : places.body_at],
-        whole[places.body_at :],
-    )
-    return b"".join((before, insertion.head, between, insertion.body, after))

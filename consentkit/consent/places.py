@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from consentkit.consent.htmlscan import PageBytes
 
 SEARCH_LIMIT_BYTES = 65_536
+_KEPT_TAG_BYTES = 512  # a longer tag is read each time
 
 # Byte order marks of UTF-16 and UTF-32, and markup in them without a mark.
 _WIDE_SIGNS = (b"\xff\xfe", b"\xfe\xff", b"<\x00", b"\x00<", b"\x00\x00")
@@ -130,8 +132,9 @@ class PlaceSearch:
         usual = None if self._charset_sought else USUAL_PAGE.match(page, self._tokens.at, stop)
         if usual is None:
             return True
-        tag = Token(Kind.START_TAG, b"html", usual.start("html"), usual.end("html"))
-        self._language = _language(attribute(page, tag, b"lang"))
+        start_tag = usual["html"]
+        read = _language_of if len(start_tag) <= _KEPT_TAG_BYTES else _language_of.__wrapped__
+        self._language = read(bytes(start_tag))
         self._is_whole_page = True
         self._head_at = usual.end("head")
         self._found(usual.start("body"), usual.end("body"))
@@ -197,6 +200,12 @@ class PlaceSearch:
             self._after_head = self._is_whole_page = True
         elif tag.name in _OPENS_BODY_AT_ITS_END:
             self._found(tag.at, tag.at)
+
+
+@lru_cache(maxsize=128)
+def _language_of(tag: bytes) -> str | None:
+    """Read the `lang` of a whole `<html …>`; a site has few such tags, so it is kept."""
+    return _language(attribute(tag, Token(Kind.START_TAG, b"html", 0, len(tag)), b"lang"))
 
 
 def _language(value: bytes | None) -> str | None:

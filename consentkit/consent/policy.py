@@ -10,14 +10,18 @@ import hmac
 import secrets
 import time
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Self
 
 import msgspec
 
 from consentkit.consent.choice import Choice, Consent
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from consentkit.consent.registry import Registry
 
 COPY_NAME: Final = "policy.sealed"
 _SECONDS_A_DAY: Final = 86_400
@@ -32,7 +36,8 @@ class PolicyState(msgspec.Struct, frozen=True):
     Attributes:
         revision: counts policies, from 1.
         hash: SHA-256 of the policy's canonical text.
-        renewed: for each older revision, the categories to which something was added since.
+        renewed: for each older revision, the categories to which something was added since, and the services,
+            as ``+vimeo``.
     """
 
     revision: int
@@ -47,23 +52,36 @@ class Policy:
         state: the policy in force.
         optional: the optional categories in use.
         lifetime_days: how long a choice holds, granted or denied.
+        services: the category of each declared service.
     """
 
-    def __init__(self, state: PolicyState, optional: tuple[str, ...], lifetime_days: int) -> None:
+    def __init__(
+        self,
+        state: PolicyState,
+        optional: tuple[str, ...],
+        lifetime_days: int,
+        services: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.revision = state.revision
         self.lifetime_s = lifetime_days * _SECONDS_A_DAY
         self.optional = optional
         self._renewed = {revision: frozenset(names) for revision, names in state.renewed.items()}
-        self._known = frozenset(optional)
-        self._undecided = Consent(frozenset(), frozenset(), optional)
+        self._services = services
+        self._known = frozenset(optional) | {f"+{service}" for service in services}
+        self._undecided = Consent(frozenset(), frozenset(), optional, declared=services)
         self._given: dict[Choice, Consent] = {}
+
+    @classmethod
+    def of(cls, registry: Registry, state: PolicyState, lifetime_days: int) -> Self:
+        """Return the policy over what a registry declares."""
+        return cls(state, registry.categories, lifetime_days, registry.service_categories)
 
     def consent(self, choice: Choice | None) -> Consent:
         """Return what a choice allows: nothing where there is none, or where it has expired.
 
         A granted category to which something was added since is undecided again; a denial stays, for it
-        covers what comes later. A choice under a newer revision, made with a worker that already runs the
-        next version, holds as it is.
+        covers what comes later. So is a service to which something was added. A choice under a newer revision,
+        made with a worker that already runs the next version, holds as it is.
         """
         if choice is None or not -_CLOCKS_APART_S <= time.time() - choice.time <= self.lifetime_s:
             return self._undecided
@@ -75,10 +93,14 @@ class Policy:
         return consent
 
     def _in_force(self, choice: Choice) -> Consent:
-        granted = choice.granted & self._known
+        renewed: frozenset[str] = frozenset()
         if choice.revision < self.revision:
-            granted -= self._renewed.get(choice.revision, self._known)
-        return Consent(granted, choice.denied & self._known, self.optional)
+            renewed = self._renewed.get(choice.revision, self._known)
+        granted = (choice.granted & self._known) - renewed
+        services = frozenset(
+            each for each in choice.services if each in self._services and f"+{each}" not in renewed
+        )
+        return Consent(granted, choice.denied & self._known, self.optional, services, self._services)
 
 
 def policy_hash(canonical: bytes) -> str:

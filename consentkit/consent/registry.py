@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from consentkit.consent.canonical import additions, canonical_policy
+from consentkit.consent.canonical import additions, canonical_policy, renewals
 from consentkit.consent.collect import Declarations, collect
 from consentkit.consent.declared import NECESSARY, OPTIONAL, DeclaredCookie, Service
 from consentkit.consent.globs import NO_MATCH, GlobMatcher, is_glob
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from consentkit.settings import Settings
 
-__all__ = ["DeclaredCookie", "Registry", "Service", "additions"]
+__all__ = ["DeclaredCookie", "Registry", "Service", "additions", "renewals"]
 
 
 class Registry:
@@ -30,6 +30,7 @@ class Registry:
         cookies: every cookie once: consentkit's own, the site's, those of services and presets, and last
             those on domains of third parties.
         services: in the order of the settings.
+        service_categories: the category of each service, by its id.
         names_by_category: names and globs of this site's own cookies, for the categories that have any.
         storage_keys_by_category: globs of this origin's localStorage and sessionStorage keys, likewise.
     """
@@ -43,6 +44,7 @@ class Registry:
         "categories",
         "cookies",
         "names_by_category",
+        "service_categories",
         "services",
         "storage_keys_by_category",
     )
@@ -57,6 +59,7 @@ class Registry:
         self._declared_globs = tuple(cookie for cookie in reachable if is_glob(cookie.name))
         self._matcher = GlobMatcher([cookie.name for cookie in self._declared_globs])
         self._services_by_id = {service.id: service for service in self.services}
+        self.service_categories = {service.id: service.category for service in self.services}
         self._operator = operator
         self.names_by_category = _by_category((c.category, c.name) for c in reachable)
         self.storage_keys_by_category = _by_category(

@@ -56,6 +56,19 @@ def with_lifetime(field: bytes, seconds: int) -> bytes:
     return as_session(field) + f"; Max-Age={seconds}; Expires={expires}".encode()
 
 
+def within(field: bytes, seconds: int) -> bytes:
+    """Return the field as it is, or cut to a lifetime of so many seconds where it asks for more.
+
+    Args:
+        field: the raw field.
+        seconds: the longest lifetime; 0 = until the browser closes.
+    """
+    remaining = remaining_seconds(field)
+    if remaining is None or remaining <= seconds:
+        return field
+    return with_lifetime(field, seconds) if seconds else as_session(field)
+
+
 def _is_lifetime(attribute: bytes) -> bool:
     return attribute.partition(b"=")[0].strip(b" \t").lower() in (b"max-age", b"expires")
 

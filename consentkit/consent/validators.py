@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from consentkit.consent.cachepolicy import Headers, unix_time, with_vary
+from consentkit.consent.cachepolicy import Headers, kept_apart, unix_time, with_vary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -162,7 +162,7 @@ def of_not_modified(headers: Headers, tags: dict[bytes, bytes]) -> Headers:
         held = next(iter(tags.values()))
     if held or etag:
         kept.append((b"etag", held or etag))
-    return with_vary(kept, (b"Accept-Encoding",))
+    return with_vary(kept_apart(kept), (b"Accept-Encoding",))
 
 
 def without_the_bytes(headers: Headers) -> Headers:

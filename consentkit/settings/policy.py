@@ -14,6 +14,7 @@ from consentkit.errors import SettingsError
 from consentkit.settings import values
 from consentkit.settings.values import Text
 
+SIGNALS = ("google", "matomo")
 CATEGORIES = ("necessary", "preferences", "statistics", "marketing")
 
 _CATEGORIES_IN_WORDS = '"necessary", "preferences", "statistics" or "marketing"'
@@ -123,6 +124,8 @@ class ConsentPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     cookie_domain: str = ""
     csp: Literal["off", "report", "enforce"] = "off"
     csp_hosts: tuple[str, ...] = ()
+    guard: bool = False
+    signals: tuple[str, ...] = ()
     presets: tuple[str, ...] = ("starlette",)
     services: tuple[ServiceSetting, ...] = ()
     cookies: tuple[CookieSetting, ...] = ()
@@ -136,6 +139,12 @@ class ConsentPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             values.require_host(f"csp_hosts[{index}]", host, wildcard=True)
         for index, name in enumerate(self.presets):
             _require_name(f"presets[{index}]", name)
+        for index, name in enumerate(self.signals):
+            if name not in SIGNALS:
+                raise SettingsError(
+                    f"signals[{index}]", f"{values.quoted(name)} is not known", '"google", "matomo"'
+                )
+        _require_distinct("signals", self.signals)
         _require_distinct("services", tuple(service.id or service.use for service in self.services))
         for index, cookie in enumerate(self.cookies):
             if not cookie.category:

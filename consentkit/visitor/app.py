@@ -13,15 +13,25 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route, Router
 
 from consentkit.consent import sweep
+from consentkit.consent.csp import REPORT_PATH
 from consentkit.consent.gate import VISIT, Visit, host_of
 from consentkit.visitor import origin, wording
 from consentkit.visitor.assets import Assets
 from consentkit.visitor.cookies_page import CookiesPage
-from consentkit.visitor.desk import Answer, ChoiceDesk, NotDurable, Result, Submission, TooMany
+from consentkit.visitor.desk import (
+    Answer,
+    ChoiceDesk,
+    NotDurable,
+    Result,
+    Submission,
+    TooMany,
+    TooManyServices,
+)
 from consentkit.visitor.error_page import ErrorPage
 from consentkit.visitor.forms import BadForm, answer_of, method_of, read_form
 from consentkit.visitor.functions import TemplateFunctions
 from consentkit.visitor.pagemarkup import PageMarkup
+from consentkit.visitor.reports import ReportEndpoint
 from consentkit.visitor.settings_page import SettingsPage
 from consentkit.visitor.shell import Shell
 from consentkit.visitor.templates import Templates
@@ -33,6 +43,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
 
+    from consentkit.consent.choice import Consent
+    from consentkit.consent.cspreport import ReportDesk
     from consentkit.consent.gate import Keys
     from consentkit.consent.names import CookieNames
     from consentkit.consent.registry import Registry
@@ -62,6 +74,7 @@ class Visitor:
         keys: signer and policy, None before the start.
         record: makes a decision durable.
         names: of consentkit's own cookies.
+        reports: takes what browsers report of the narrowing policy.
 
     Attributes:
         markup: what goes into the site's own pages.
@@ -76,6 +89,7 @@ class Visitor:
         keys: Callable[[], Keys | None],
         record: Recorder,
         names: CookieNames,
+        reports: ReportDesk,
     ) -> None:
         self._settings = settings
         self._registry = registry
@@ -103,6 +117,7 @@ class Visitor:
                 Route("/choice", self._post_choice, methods=["POST"]),
                 Route("/settings", self._get_settings, methods=["GET"]),
                 Route("/cookies", self._get_cookies, methods=["GET"]),
+                Route(REPORT_PATH, ReportEndpoint(reports).post, methods=["POST"]),
                 Route("/remove", self._post_remove, methods=["POST"]),
                 Route("/static/{name:path}", self._get_static, methods=["GET"]),
                 Route("/{path:path}", self._get_nothing),
@@ -115,7 +130,8 @@ class Visitor:
         await self._router(scope, receive, send)
 
     async def _get_choice(self, request: Request) -> Response:
-        return _json(self._choice_view(request.scope[VISIT]))
+        visit: Visit = request.scope[VISIT]
+        return _json(self._choice_view(visit.consent))
 
     async def _post_choice(self, request: Request) -> Response:
         try:
@@ -126,6 +142,8 @@ class Visitor:
             result = await self._take(request, answer, form)
         except BadForm as exc:
             return self._refusal(request, exc.status)
+        except TooManyServices:
+            return self._refusal(request, 400)
         except TooMany:
             return self._refusal(request, 429)
         except NotDurable:
@@ -138,12 +156,13 @@ class Visitor:
     async def _take(self, request: Request, answer: Answer, form: dict[str, str]) -> Result:
         client = request.client
         visit: Visit = request.scope[VISIT]
-        ticked = frozenset(form)
-        if "keep" in form:  # one more category beside those granted, as an embed's button asks for
-            ticked |= {name for name, allowed in visit.consent.categories.items() if allowed}
         given = Submission(
             answer=answer,
-            ticked=ticked,
+            ticked=frozenset(name for name, value in form.items() if value != "off"),
+            unticked=frozenset(name for name, value in form.items() if value == "off"),
+            keeps="keep" in form,  # as an embed's buttons ask for
+            service=form.get("service", ""),
+            removed=form.get("remove", ""),
             method=method_of(form.get("via", "")),
             locale=self.markup.language(request.scope, form.get("lang")),
             is_scripted=_wants_json(request),
@@ -157,15 +176,20 @@ class Visitor:
         if not _wants_json(request):
             return _see_other(origin.next_path(request, form.get("next", "")))
         say = self._texts[self.markup.language(request.scope, form.get("lang"))]
-        categories = result.consent.categories
         return _json(
             {
-                "decided": True,
-                "categories": categories,
-                "message": wording.saved_message(say, categories),
-                "reload": result.is_withdrawal,
-                "revision": self._revision(),
+                **self._choice_view(result.consent),
+                "message": wording.saved_message(say, result.consent.categories, result.consent.services),
+                "reload": result.is_withdrawal or self._widens_policy(request, result.consent),
             }
+        )
+
+    def _widens_policy(self, request: Request, consent: Consent) -> bool:
+        """Tell whether the page that asked has a policy that keeps out what is allowed now."""
+        before: Consent = request.scope[VISIT].consent
+        return self._settings.consent.csp == "enforce" and any(
+            service.hosts and consent.allows_service(service.id) and not before.allows_service(service.id)
+            for service in self._registry.services
         )
 
     async def _get_settings(self, request: Request) -> Response:
@@ -174,7 +198,9 @@ class Visitor:
         page = self._settings_page.render_settings(
             language,
             consent_state={name: visit.consent.answer(name) for name in self._registry.categories},
+            services=visit.consent.services,
             sent_cookies=visit.sent,
+            gpc=visit.has_signal,
             next_url=origin.next_path(request, request.query_params.get("next", "")),
             root_path=self._outer_root(request),
         )
@@ -206,6 +232,21 @@ class Visitor:
                 response.raw_headers.append((b"set-cookie", field))
         return response
 
+    def consent_page(self, request: Request, category: str) -> Response:
+        """Return the answer to a visitor who has not granted what one of the site's endpoints needs: 403."""
+        root_path = request.scope.get("root_path", "")
+        if _wants_json(request):
+            settings = f"{root_path}{self._mount}/settings"
+            return _json({"error": "consent_required", "category": category, "settings": settings}, status=403)
+        page = self._error_page.render_consent_needed(
+            self.markup.language(request.scope, None),
+            category,
+            next_url=origin.next_path(request, request.url.path if request.method == "GET" else ""),
+            root_path=root_path,
+        )
+        vary = {"Vary": "Cookie, Accept, Accept-Language, Sec-GPC"}
+        return HTMLResponse(page, 403, headers={**_PAGE_HEADERS, **vary})
+
     async def _get_static(self, request: Request) -> Response:
         asset = self._assets.find(request.path_params["name"])
         if asset is None:
@@ -218,10 +259,11 @@ class Visitor:
     async def _get_nothing(self, request: Request) -> Response:
         return self._refusal(request, 404)
 
-    def _choice_view(self, visit: Visit) -> dict[str, object]:
+    def _choice_view(self, consent: Consent) -> dict[str, object]:
         return {
-            "decided": visit.consent.decided,
-            "categories": visit.consent.categories,
+            "decided": consent.decided,
+            "categories": consent.categories,
+            "services": sorted(consent.services),
             "revision": self._revision(),
         }
 

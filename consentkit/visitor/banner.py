@@ -16,11 +16,12 @@ import msgspec
 
 from consentkit.consent.fragments import Insertion
 from consentkit.visitor import views, wording
+from consentkit.visitor.guarded import guarded
 from consentkit.visitor.templates import Templates
 
 if TYPE_CHECKING:
     from consentkit.consent.registry import Registry
-    from consentkit.settings import Settings
+    from consentkit.settings import ConsentPolicy, Settings
     from consentkit.visitor.assets import Assets
     from consentkit.visitor.texts import Texts
 
@@ -52,7 +53,9 @@ class BannerView(msgspec.Struct, frozen=True):
         categories: the necessary one first; empty for a notice.
         cookie_names: names the choice may have, the stricter first, separated by a space.
         mount: where our pages lie, with the slot for the root path.
-        early, script, style: addresses of the static files.
+        guarded: globs of cookies and storage keys as JSON, for the guard; empty = there is none.
+        first: addresses of the scripts that stand before all others.
+        early, script, style, waking: addresses of the static files.
     """
 
     state: State
@@ -61,9 +64,12 @@ class BannerView(msgspec.Struct, frozen=True):
     categories: tuple[views.CategoryView, ...]
     cookie_names: str
     mount: str
+    guarded: str
+    first: tuple[str, ...]
     early: str
     script: str
     style: str
+    waking: str
 
 
 class Banner:
@@ -158,6 +164,10 @@ class Banner:
         registry, site, consent = self._registry, self._settings.site, self._settings.consent
         mount = self._slots.root + self._mount
         is_notice = not registry.categories
+
+        def address(name: str) -> str:
+            return f"{mount}/static/{self._assets.hashed_name(name)}"
+
         if is_notice:
             sentences: tuple[str, ...] = (wording.notice_text(say),)
         else:
@@ -178,15 +188,19 @@ class Banner:
             else views.category_views(registry, say, default_language=self._texts.default),
             cookie_names=" ".join(names),
             mount=mount,
-            **{
-                key: f"{mount}/static/{self._assets.hashed_name(name)}"
-                for key, name in (
-                    ("early", "early.js"),
-                    ("script", "consentkit.js"),
-                    ("style", "consentkit.css"),
-                )
-            },
+            guarded=guarded(registry) if consent.guard else "",
+            first=tuple(address(name) for name in _first_scripts(consent)),
+            early=address("early.js"),
+            script=address("consentkit.js"),
+            style=address("consentkit.css"),
+            waking=address("waking.js"),
         )
+
+
+def _first_scripts(consent: ConsentPolicy) -> tuple[str, ...]:
+    """Return the scripts that must run before the page's own, the one that the others ask first."""
+    wanted = ("guard.js",) * consent.guard + tuple(f"{each}-consent.js" for each in consent.signals)
+    return ("known.js", *wanted) if wanted else ()
 
 
 class _Pieces:

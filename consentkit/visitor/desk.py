@@ -17,7 +17,7 @@ import anyio.to_thread
 import msgspec
 
 from consentkit.consent import sweep
-from consentkit.consent.choice import Choice, Consent
+from consentkit.consent.choice import Choice, Consent, fits
 from consentkit.consent.decision import Decision, Method
 from consentkit.errors import ConsentKitError
 
@@ -49,6 +49,10 @@ class TooMany(ConsentKitError):
     """Refuse a grant: this address has given too many in the last minute."""
 
 
+class TooManyServices(ConsentKitError):
+    """Refuse a service: with it, the choice would not fit into its cookie."""
+
+
 class Recorder(Protocol):
     """Whatever makes a decision durable; blocks until it is."""
 
@@ -62,6 +66,10 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         answer: the button.
         ticked: categories ticked, for ``save``.
+        unticked: categories refused by name, where the rest is kept.
+        keeps: with ``save``, what is not named stays as it is: granted, denied or undecided.
+        service: id of a service to allow by itself, with ``save``; empty = none.
+        removed: id of a service that is no longer allowed by itself; empty = none.
         method: where it was given.
         locale: language in which it was asked.
         is_scripted: a script sent it.
@@ -78,6 +86,10 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     address: str
     id_path: str
+    unticked: frozenset[str] = frozenset()
+    keeps: bool = False
+    service: str = ""
+    removed: str = ""
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -137,73 +149,108 @@ class ChoiceDesk:
         Raises:
             NotDurable: a grant could not be recorded, or consentkit has not started.
             TooMany: a grant too many from one address.
+            TooManyServices: the choice has no room for one more.
         """
         keys = self._keys()
         if keys is None:
             raise NotDurable("consentkit has not started, so no choice can be signed")
-        consent = self._meant(given)
-        granted = consent.granted
-        fields = self._expire(visit, consent, given.host)
-        is_known = visit.choice is not None and visit.consent.decided
-        if is_known and visit.consent.categories == consent.categories:
+        before = visit.consent
+        consent = self._meant(before, given)
+        if not fits(consent.services):
+            raise TooManyServices("the choice has no room for one more service")
+        lost_services = frozenset(each for each in before.services if not consent.allows_service(each))
+        fields = self._expire(visit, consent, lost_services, given.host)
+        # Under a privacy signal a refusal holds without a cookie; but what it only suspends can be withdrawn.
+        is_known = (visit.choice is not None or visit.has_signal) and not visit.is_suspended
+        if is_known and _state(before) == _state(consent):
             return Result(consent, tuple(fields), is_withdrawal=False)
-        if granted:
+        has_grant = bool(consent.granted or consent.services)
+        is_more = not (consent.granted <= before.granted and all(map(before.allows_service, consent.services)))
+        if is_more:
             self._count_grant(given.address)
-        consent_id = self._consent_id(visit, granted)
-        is_withdrawal = not visit.consent.granted <= granted
+        consent_id = self._consent_id(visit, has_grant=has_grant)
+        is_withdrawal = bool(lost_services) or not before.granted <= consent.granted
         if self._registry.categories:  # where nothing is asked, "OK" hides a notice and decides nothing
-            method = "withdrawal" if is_withdrawal and not granted else given.method
-            await self._make_durable(self._decision(consent, consent_id, method, given, keys.policy.revision))
-        choice = Choice(granted, consent.denied, keys.policy.revision, int(time.time()))
+            method = "withdrawal" if is_withdrawal and not has_grant else given.method
+            decision = Decision(
+                consent_id=consent_id,
+                granted=self._listed(consent.granted, consent.services),
+                denied=self._listed(consent.denied, lost_services),
+                method=method,
+                revision=keys.policy.revision,
+                locale=given.locale,
+                script=int(given.is_scripted),
+            )
+            await self._make_durable(decision, is_grant=is_more)
+        choice = Choice(
+            consent.granted,
+            consent.denied,
+            keys.policy.revision,
+            int(time.time()),
+            consent.services,
+            visit.has_signal,
+        )
         lifetime_s = keys.policy.lifetime_s
         fields.insert(0, self._choice_cookie(keys.signer.write(choice), lifetime_s, visit))
-        fields += self._id_cookie(consent_id if granted else "", lifetime_s, visit, given.id_path)
+        fields += self._id_cookie(consent_id if has_grant else "", lifetime_s, visit, given.id_path)
         return Result(consent, tuple(fields), is_withdrawal=is_withdrawal)
 
-    def _meant(self, given: Submission) -> Consent:
+    def _meant(self, before: Consent, given: Submission) -> Consent:
+        """Return what an answer leaves in force.
+
+        A form without boxes for services says nothing of those allowed one by one: they stay, but for those
+        whose category it takes back.
+        """
         optional = frozenset(self._registry.categories)
-        granted = {"accept": optional, "reject": frozenset(), "save": given.ticked & optional}[given.answer]
-        return Consent(granted, optional - granted, self._registry.categories)
+        granted, denied, services = frozenset[str](), optional, frozenset[str]()
+        if given.answer == "accept":
+            granted = optional
+        elif given.answer == "save":
+            granted = given.ticked & optional
+            if given.keeps:
+                granted |= before.granted - given.unticked
+                denied = before.denied | (given.unticked & optional)
+            taken_back = before.granted - granted
+            services = frozenset(
+                each.id
+                for each in self._registry.services
+                if (each.id in before.services or each.id == given.service)
+                and each.id != given.removed
+                and each.categories.isdisjoint(taken_back)
+                and not granted.issuperset(each.categories)  # then it needs no leave of its own
+                and each.category != "necessary"
+            )
+        declared = self._registry.service_categories
+        return Consent(granted, denied - granted, self._registry.categories, services, declared)
 
-    def _decision(
-        self, consent: Consent, consent_id: str, method: Method, given: Submission, revision: int
-    ) -> Decision:
-        return Decision(
-            consent_id=consent_id,
-            granted=self._listed(consent.granted),
-            denied=self._listed(consent.denied),
-            method=method,
-            revision=revision,
-            locale=given.locale,
-            script=int(given.is_scripted),
-        )
-
-    async def _make_durable(self, decision: Decision) -> None:
+    async def _make_durable(self, decision: Decision, *, is_grant: bool) -> None:
         try:
             await anyio.to_thread.run_sync(self._record, decision)
         except ConsentKitError as exc:
-            if decision.granted:
+            if is_grant:
                 raise NotDurable("the choice could not be recorded; nothing was changed") from exc
             self.owed += 1
             logger.error("a refusal holds but its record is owed: %s", exc)
 
-    def _listed(self, categories: frozenset[str]) -> str:
-        return ",".join(name for name in self._registry.categories if name in categories)
+    def _listed(self, categories: frozenset[str], services: frozenset[str]) -> str:
+        named = [name for name in self._registry.categories if name in categories]
+        return ",".join([*named, *(f"+{service}" for service in sorted(services))])
 
-    def _consent_id(self, visit: Visit, granted: frozenset[str]) -> str:
+    def _consent_id(self, visit: Visit, *, has_grant: bool) -> str:
         """Return the visitor's id: a new one for a first grant, none for who never granted anything."""
         known = visit.consent_id.decode() if _ID_FORM.fullmatch(visit.consent_id) else ""
-        if granted and not known:
+        if has_grant and not known:
             return secrets.token_urlsafe(_ID_BYTES)
         return known
 
-    def _expire(self, visit: Visit, consent: Consent, host: str) -> list[bytes]:
+    def _expire(self, visit: Visit, consent: Consent, lost_services: frozenset[str], host: str) -> list[bytes]:
         refused = [
             name
             for name in visit.sent
             if (declared := self._registry.find(name)) is not None
             and declared.on_refusal == "drop"
-            and not consent.allows(declared.category)
+            and not consent.allows_cookie(declared)
+            and (consent.answer(declared.category) is False or declared.service in lost_services)
         ]
         return sweep.expirations(refused, self._registry, host=host, is_secure=visit.is_secure)
 
@@ -231,3 +278,7 @@ class ChoiceDesk:
             self._grants.popitem(last=False)
         if is_too_many:
             raise TooMany(f"more than {GRANTS_A_MINUTE} grants a minute from one address")
+
+
+def _state(consent: Consent) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    return consent.granted, consent.denied, consent.services

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from markupsafe import Markup
 
+from consentkit.consent.declared import OPTIONAL
 from consentkit.visitor import wording
 from consentkit.visitor.templates import Templates
 
@@ -24,6 +25,8 @@ class EmbedView(msgspec.Struct, frozen=True):
 
     Attributes:
         service: its id.
+        category: its own, by which markup waits.
+        category_name: words for it, and for those of its cookies.
         content: trusted markup that waits.
         width, height: CSS pixels, so that nothing moves when it is loaded.
         url: where the content can be opened without consent; empty = nowhere.
@@ -93,7 +96,9 @@ class Embeds:
             service=declared.id,
             provider=declared.provider,
             category=declared.category,
-            category_name=wording.category_name(say, declared.category),
+            category_name=say.join(
+                [wording.category_name(say, each) for each in OPTIONAL if each in declared.categories]
+            ),
             cookies=say.gettext("Cookies: {names}.", names=", ".join(names)) if names else "",
             content=Markup(content),  # noqa: S704  the site's own markup
             width=width,

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from consentkit.visitor import wording
+
 if TYPE_CHECKING:
     from consentkit.visitor.shell import Shell
     from consentkit.visitor.texts import Catalogue
@@ -45,6 +47,28 @@ class ErrorPage:
         """
         title, text = _words(self._shell.texts[language], status)
         view = ErrorView(title=title, text=text, offers_settings=status != 404)
+        return self._shell.render(
+            "error.html", language, page="", next_url=next_url, root_path=root_path, view=view
+        )
+
+    def render_consent_needed(
+        self, language: str, category: str, *, next_url: str = "/", root_path: str = ""
+    ) -> str:
+        """Return the page for a part of the site that waits for consent to a category.
+
+        Args:
+            language: one of the site's; another gets the default.
+            category: what the part needs.
+            next_url, root_path: as in `render_error`.
+        """
+        say = self._shell.texts[language]
+        view = ErrorView(
+            title=wording.category_name(say, category),
+            text=say.gettext(
+                "Without them some content waits for your permission. You can change your choice at any time."
+            ),
+            offers_settings=True,
+        )
         return self._shell.render(
             "error.html", language, page="", next_url=next_url, root_path=root_path, view=view
         )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from markupsafe import Markup
 
 from consentkit.consent.gate import VISIT, Visit
+from consentkit.consent.page import EMBEDDED
 from consentkit.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
 
     from consentkit.consent.fragments import Insertion
 
-# Keys of the request's state: by the first, injection sees that the page has its banner already.
+# Keys of the request's state: by the first, injection sees that the page has its banner already, by the last
+# that what stands in it depends on the visitor's choice.
 _PLACED = "consentkit_placed"
 _HEAD_PLACED = "consentkit_head_placed"
+_PERSONAL = "consentkit_personal"
 
 
 class Markups(Protocol):
@@ -32,8 +35,8 @@ class Markups(Protocol):
     def settings_url(self, request: Request) -> str:
         """Return the address of the settings, which comes back to this page."""
 
-    def category_of(self, service: str) -> str | None:
-        """Return the category of a service, None where it is not declared."""
+    def is_declared(self, service: str) -> bool:
+        """Tell whether a service is declared."""
 
     def placeholder(
         self,
@@ -103,7 +106,9 @@ class _Functions:
         url: str = "",
         language: str | None = None,
     ) -> Markup:
-        """Return an embed's own markup where its category is granted, else a placeholder of its size.
+        """Return an embed's own markup where its service is allowed, else a placeholder of its size.
+
+        The page is then this visitor's, and no cache may give it to another.
 
         Args:
             service: id of a declared service.
@@ -115,12 +120,14 @@ class _Functions:
         Raises:
             SettingsError: the service is declared nowhere, so nobody could say who receives what.
         """
-        category = self._markups.category_of(service)
-        if category is None:
+        if not self._markups.is_declared(service):
             raise SettingsError(
                 "consent.services", f"no service {service!r} is declared", "declare it, or take another"
             )
-        if self._visit.consent.allows(category):
+        state = self._request.scope["state"]
+        state[_PERSONAL] = True
+        state[EMBEDDED] = {*state.get(EMBEDDED, ()), service}
+        if self._visit.consent.allows_service(service):
             return Markup(content)  # noqa: S704 - the site's own markup
         placeholder = self._markups.placeholder(
             self._request, language, service, content, width=width, height=height, url=url

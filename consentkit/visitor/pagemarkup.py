@@ -102,10 +102,9 @@ class PageMarkup:
             root_path=request.scope.get("root_path", ""),
         )
 
-    def category_of(self, service: str) -> str | None:
-        """Return the category of a declared service; `functions.Markups`."""
-        declared = self._registry.service(service)
-        return declared.category if declared else None
+    def is_declared(self, service: str) -> bool:
+        """Tell whether a service is declared; `functions.Markups`."""
+        return self._registry.service(service) is not None
 
     def settings_url(self, request: Request) -> str:
         """Return the address of the settings, which comes back to this page; `functions.Markups`."""

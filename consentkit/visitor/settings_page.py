@@ -14,8 +14,9 @@ import msgspec
 from consentkit.visitor import views, wording
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
+    from consentkit.consent.declared import Service
     from consentkit.consent.registry import Registry
     from consentkit.visitor.shell import Shell
     from consentkit.visitor.texts import Catalogue
@@ -40,6 +41,20 @@ class SentCookie(msgspec.Struct, frozen=True):
     purpose: str
 
 
+class AllowedService(msgspec.Struct, frozen=True):
+    """Describe a service that the visitor allowed by itself.
+
+    Attributes:
+        id: for the form.
+        name: of the service.
+        about: its provider, where that is another name, and what it is for.
+    """
+
+    id: str
+    name: str
+    about: str
+
+
 class SettingsView(msgspec.Struct, frozen=True):
     """Give ``settings.html`` its own part.
 
@@ -50,6 +65,7 @@ class SettingsView(msgspec.Struct, frozen=True):
         sentences: who asks, and what for.
         is_notice: only necessary cookies are in use.
         categories: the necessary one first.
+        allowed: services that the visitor allowed by themselves.
         sent: cookies this browser sent.
     """
 
@@ -59,6 +75,7 @@ class SettingsView(msgspec.Struct, frozen=True):
     sentences: tuple[str, ...]
     is_notice: bool
     categories: tuple[views.CategoryView, ...]
+    allowed: tuple[AllowedService, ...]
     sent: tuple[SentCookie, ...]
 
 
@@ -83,6 +100,7 @@ class SettingsPage:
         language: str,
         *,
         consent_state: Mapping[str, bool | None],
+        services: Collection[str] = (),
         sent_cookies: Sequence[bytes] = (),
         next_url: str = "/",
         root_path: str = "",
@@ -95,6 +113,7 @@ class SettingsPage:
         Args:
             language: one of the site's; another gets the default.
             consent_state: each optional category: granted, denied, or None where there is no answer.
+            services: ids of those that are allowed by themselves.
             sent_cookies: raw names from the request's Cookie fields; hostile; 200 are shown.
             next_url: where the visitor came from; a path on this site, checked by the caller.
             root_path: ASGI ``root_path``.
@@ -107,7 +126,7 @@ class SettingsPage:
         is_notice = not registry.categories
         granted = {category: consent_state.get(category) is True for category in registry.categories}
         view = SettingsView(
-            message=wording.saved_message(say, granted) if saved and not is_notice else "",
+            message=wording.saved_message(say, granted, services) if saved and not is_notice else "",
             errors=tuple(errors),
             signal=wording.signal_message(say) if gpc else "",
             sentences=(wording.notice_text(say),) if is_notice else self._request(say),
@@ -115,6 +134,7 @@ class SettingsPage:
             categories=views.category_views(
                 registry, say, default_language=self._shell.texts.default, granted=consent_state
             ),
+            allowed=tuple(self._allowed(each, say) for each in registry.services if each.id in services),
             sent=tuple(self._sent(name, say) for name in list(dict.fromkeys(sent_cookies))[:_MAX_SENT]),
         )
         return self._shell.render(
@@ -128,6 +148,14 @@ class SettingsPage:
             categories=self._registry.categories,
             providers=views.other_providers(self._registry),
             embeds=self._embeds,
+        )
+
+    def _allowed(self, service: Service, say: Catalogue) -> AllowedService:
+        provider = "" if service.provider == service.name else f"{service.provider}. "
+        return AllowedService(
+            id=service.id,
+            name=service.name,
+            about=provider + service.purpose_for(say.language, self._shell.texts.default),
         )
 
     def _sent(self, name: bytes, say: Catalogue) -> SentCookie:

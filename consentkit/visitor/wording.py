@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from consentkit.visitor.texts import Catalogue
 
@@ -92,14 +92,15 @@ def lifetime(say: Catalogue, days: int | None) -> str:
     return say.ngettext("{n} day", "{n} days", days)
 
 
-def saved_message(say: Catalogue, categories: Mapping[str, bool]) -> str:
+def saved_message(say: Catalogue, categories: Mapping[str, bool], services: Collection[str] = ()) -> str:
     """Return the line that follows an answer.
 
     Args:
         say: the language.
         categories: optional categories in use, and whether each is granted now.
+        services: those that are allowed by themselves.
     """
-    if not any(categories.values()):
+    if not any(categories.values()) and not services:
         return say.gettext("Saved: optional cookies are off.")
     if all(categories.values()):
         return say.gettext("Saved: optional cookies are on.")

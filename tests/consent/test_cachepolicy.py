@@ -10,6 +10,7 @@ import pytest
 from consentkit.consent.cachepolicy import (
     fields_of,
     keep_private,
+    kept_apart,
     may_be_shared,
     unix_time,
     with_vary,
@@ -60,6 +61,13 @@ def header_lines(*lines: str) -> Headers:
         pytest.param(["example-cdn-cache-control: max-age=60"], True, id="targeted at one network"),
         pytest.param(["cdn-cache-control: no-store"], False, id="targeted no-store"),
         pytest.param(["surrogate-control: max-age=60"], True, id="surrogate"),
+        pytest.param(["x-litespeed-cache-control: public, max-age=60"], True, id="one server's own"),
+        pytest.param(["x-litespeed-cache-control: no-cache"], False, id="one server's own, to keep nothing"),
+        pytest.param(["edge-control: cache-maxage=1d", "cache-control: no-cache"], True, id="Edge-Control"),
+        pytest.param(["edge-control: no-store"], False, id="Edge-Control, to keep nothing"),
+        pytest.param(["cache-control: max-age=0, stale-while-revalidate=60"], True, id="while it is asked again"),
+        pytest.param(["cache-control: stale-if-error=600"], True, id="while the app fails"),
+        pytest.param(["cache-control: max-age=0, stale-while-revalidate=0"], False, id="no time stale"),
         pytest.param(["x-accel-expires: 60"], True, id="nginx"),
         pytest.param(["x-accel-expires: 0"], False, id="nginx off"),
     ],
@@ -128,6 +136,27 @@ def test_vary_lists_each_name_once(lines: list[str], kept: list[str]) -> None:
 )
 def test_a_name_is_taken_out_of_vary(lines: list[str], kept: list[str]) -> None:
     assert without_vary(header_lines(*lines), b"Accept-Encoding") == header_lines(*kept)
+
+
+@pytest.mark.parametrize(
+    ("lines", "added"),
+    [
+        pytest.param([], True, id="nothing said"),
+        pytest.param(["Cache-Control: public, max-age=60"], True, id="public"),
+        pytest.param(["cache-control: no-cache"], True, id="asked again each time"),
+        pytest.param(['cache-control: private="x"'], True, id="private for some fields"),
+        pytest.param(["cache-control: private"], False, id="private"),
+        pytest.param(["Cache-Control: max-age=0, PRIVATE"], False, id="private, in capitals"),
+        pytest.param(["cache-control: no-store"], False, id="kept by nobody"),
+        pytest.param(["vary: *"], False, id="never the same"),
+        pytest.param(["vary: sec-fetch-dest"], False, id="said already"),
+    ],
+)
+def test_a_page_is_kept_apart_where_a_cache_may_hand_it_on(lines: list[str], added: bool) -> None:
+    given = header_lines(*lines)
+    changed = kept_apart(given)
+    assert (changed != given) is added
+    assert not added or changed[-1] == (b"vary", b"Sec-Fetch-Dest")
 
 
 @pytest.mark.parametrize(

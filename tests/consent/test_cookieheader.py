@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consentkit.consent.cookieheader import MAX_PAIRS, pairs, values_of
+from consentkit.consent.cookieheader import pairs, values_of
 
 
 @pytest.mark.parametrize(
@@ -25,8 +25,7 @@ def test_values_are_those_of_the_whole_name(field: bytes, values: list[bytes]) -
     assert values_of(field, b"ck") == values
 
 
-@given(parts=st.lists(st.text("ck=; \t", max_size=8), max_size=MAX_PAIRS // 8))
+@given(parts=st.lists(st.text("ck=; \t", max_size=8)))
 def test_values_by_name_are_those_among_all_pairs(parts: list[str]) -> None:
     field = ";".join(parts).encode()
-    if field.count(b";") < MAX_PAIRS:
-        assert values_of(field, b"ck") == [value for name, value in pairs(field) if name == b"ck"]
+    assert values_of(field, b"ck") == [value for name, value in pairs(field) if name == b"ck"]

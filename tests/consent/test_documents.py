@@ -14,6 +14,13 @@ from consentkit.consent.documents import (
     nonce_of,
 )
 
+# What no browser sends with a navigation; a cache that tells requests apart by Sec-Fetch-Dest can't see it.
+FORGED = {
+    "htmx": {"hx_request": "true"},
+    "a Turbo frame": {"turbo_frame": "cart"},
+    "XMLHttpRequest": {"x_requested_with": "XMLHttpRequest"},
+    "JSON": {"accept": "application/json"},
+}
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 
 
@@ -53,6 +60,10 @@ def asks(path: str = "/", **fields: str) -> Asks | None:
             id="htmx history",
         ),
         pytest.param({"accept": BROWSER, "turbo_frame": "cart"}, None, id="Turbo frame"),
+        *(
+            pytest.param({**forged, "sec_fetch_dest": "document"}, Asks.PAGE, id=f"navigation beside {name}")
+            for name, forged in FORGED.items()
+        ),
         pytest.param(
             {"accept": "text/html, application/xhtml+xml", "turbo_frame": "cart", "sec_fetch_dest": "empty"},
             None,
@@ -145,10 +156,28 @@ def test_content_types_are_read(value: bytes, is_html: bool, has_charset: bool, 
         pytest.param(b"ATTACHMENT", False, id="capitals"),
         pytest.param(b"form-data", False, id="unknown means attachment"),
         pytest.param(b"inline; filename=attachment.html", True, id="inline"),
+        pytest.param(b"", True, id="empty"),
     ],
 )
 def test_html_to_be_saved_is_no_page(disposition: bytes, shown: bool) -> None:
     assert is_html_document({b"content-type": [b"text/html"], b"content-disposition": [disposition]}) is shown
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_page"),
+    [
+        pytest.param({b"content-type": [b"text/html", b"text/html"]}, True, id="one type, twice"),
+        pytest.param({b"content-type": [b"text/html", b"text/plain"]}, False, id="two types"),
+        pytest.param({b"content-type": [b"text/html", b"text/html; charset=utf-8"]}, False, id="two charsets"),
+        pytest.param(
+            {b"content-type": [b"text/html"], b"content-disposition": [b"inline", b"attachment"]},
+            False,
+            id="two dispositions",
+        ),
+    ],
+)
+def test_what_is_said_in_two_ways_is_no_page(lines: dict[bytes, list[bytes]], is_page: bool) -> None:
+    assert is_html_document(lines) is is_page
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,25 @@ def test_a_cut_lifetime_stands_in_place_of_the_old_one() -> None:
     assert setcookie.remaining_seconds(cut) == 60
 
 
+@pytest.mark.parametrize(
+    ("field", "seconds", "is_cut"),
+    [
+        pytest.param(b"a=1; Max-Age=60; Path=/", 60, False, id="as long as declared"),
+        pytest.param(b"a=1; Max-Age=61; Path=/", 60, True, id="longer"),
+        pytest.param(b"a=1; Path=/; Expires=Thu, 01 Jan 2099 00:00:00 GMT", 60, True, id="longer, by a date"),
+        pytest.param(b"a=1; Path=/", 0, False, id="until the browser closes"),
+        pytest.param(b"a=1; Max-Age=61; Path=/", 0, True, id="longer than until the browser closes"),
+        pytest.param(b"a=; Max-Age=0; Path=/", 0, False, id="a deletion"),
+    ],
+)
+def test_a_lifetime_is_cut_where_it_is_longer_than_declared(field: bytes, seconds: int, *, is_cut: bool) -> None:
+    left = setcookie.within(field, seconds)
+    assert (left != field) is is_cut
+    remaining = setcookie.remaining_seconds(left)
+    assert remaining is None or remaining <= seconds
+    assert left.startswith(field[:2])
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_without_error(field: bytes) -> None:
     setcookie.name_of(field)

@@ -165,7 +165,7 @@ def test_a_304_names_the_tag_that_the_client_holds(sent: bytes, app: Headers, cl
     assert headers.get(b"etag") == client
     assert headers.keys().isdisjoint({b"ETag", b"last-modified", b"content-length"})
     assert headers[b"x"] == b"y"
-    assert headers[b"vary"] == b"Accept-Encoding"
+    assert headers[b"vary"] == b"Sec-Fetch-Dest, Accept-Encoding"
 
 
 @given(value=st.binary(max_size=60))

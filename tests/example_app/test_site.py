@@ -10,7 +10,9 @@ from typing import TypeVar
 
 import httpx
 import pytest
+from markupsafe import Markup
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from consentkit import ConsentKit
@@ -38,7 +40,18 @@ class Granted:
 
 @pytest.fixture(scope="module")
 def site() -> Starlette:
-    return build_site(session_key="a key for tests alone")
+    return build_site(session_key="a key for tests alone", template_context=waiting)
+
+
+def waiting(_: Request) -> dict[str, object]:
+    """Hold embeds back, as consentkit does before consent."""
+
+    def consent_embed(service: str, content: str, **_: object) -> Markup:
+        return Markup('<template data-consent="statistics" data-service="{}">{}</template>').format(
+            service, Markup(content)
+        )
+
+    return {"consent_embed": consent_embed}
 
 
 def with_choice(app: ASGIApp, *granted: str, decided: bool = True) -> ASGIApp:

@@ -173,7 +173,8 @@ def test_a_script_gets_json(settings: Settings) -> None:
         return [before, accepted, refused]
 
     before, accepted, refused = visiting(settings, story)
-    assert before == {"decided": False, "categories": {"preferences": False, "statistics": False}, "revision": 1}
+    categories = {"preferences": False, "statistics": False}
+    assert before == {"decided": False, "categories": categories, "services": [], "revision": 1}
     assert accepted["categories"] == {"preferences": True, "statistics": True}
     assert accepted["message"] == "Saved: optional cookies are on."
     assert (accepted["reload"], refused["reload"]) == (False, True)

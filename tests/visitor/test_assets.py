@@ -50,7 +50,17 @@ def test_a_first_visit_loads_no_more_than_the_budget(assets: Assets) -> None:
 
 
 def test_script_and_style_name_no_other_host(assets: Assets) -> None:
-    for name in ("consentkit.js", "early.js", "consentkit.css", "page.css"):
+    signals = ("google-consent.js", "matomo-consent.js")
+    for name in (
+        "consentkit.js",
+        "early.js",
+        "waking.js",
+        "known.js",
+        "guard.js",
+        *signals,
+        "consentkit.css",
+        "page.css",
+    ):
         asset = assets.find(assets.hashed_name(name))
         assert asset is not None
         assert b"//" not in asset.content.replace(b"// ", b"")

@@ -142,10 +142,11 @@ def test_a_placeholder_names_the_provider_and_waits(embeds: Embeds, language: st
     assert markup.find("svg", width="560", height="315")
 
 
-def test_a_placeholders_form_grants_one_category_and_keeps_the_rest(embeds: Embeds) -> None:
+def test_a_placeholders_form_allows_its_service_alone_and_keeps_the_rest(embeds: Embeds) -> None:
     markup = Markup(str(embeds.placeholder("en", service="video", content="", next_url="/film")))
     fields = {box["name"]: box["value"] for box in markup.find("input", type="hidden")}
-    assert fields["marketing"] == "on"
+    assert fields["service"] == "video"
+    assert "marketing" not in fields
     assert fields["keep"] == "on"
     assert fields["next"] == "/film"
     assert markup.find("button", name="decision", value="save")

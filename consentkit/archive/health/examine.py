@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from consentkit.archive.health.consent import examine_consent
 from consentkit.archive.health.custody import examine_custody
 from consentkit.archive.health.finding import Finding, Patient, bad
 from consentkit.archive.health.places import examine_places
@@ -26,6 +27,7 @@ _EXAMINATIONS: Final[tuple[Callable[[Patient], Iterator[Finding]], ...]] = (
     examine_processes,
     examine_custody,
     examine_records,
+    examine_consent,
 )
 
 
