@@ -44,6 +44,7 @@ COMMANDS = {
     "keys": Entry("keys", "keys", "Replace the secret, the root key and the signing key."),
     "consent": Entry("consent", "consent", "Look at what visitors chose."),
     "cookies": Entry("cookies", "cookies", "Compare the cookies declared with those in use."),
+    "inspect": Entry("inspect", "inspect", "Visit the site as a regulator would, and write a dated report."),
     "audit": Entry("audit", "audit", "See who did what to personal data, and check that record."),
     "destroy": Entry("destroy", "destroy", "Hand everything over, then destroy it: the end of a service."),
 }
