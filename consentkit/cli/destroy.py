@@ -87,8 +87,8 @@ def destroy(
                 keep=lambda signed: _keep(signed, output),
                 each=lambda what: advance(f"destroying {what}"),
             )
-    click.echo(_certificate_path(output).read_text("utf-8"))
-    click.echo(f"Destroyed. The certificate lies at {_certificate_path(output)}.", err=True)
+    click.echo(msgspec.json.decode(_certificate_path(output).read_bytes(), type=SignedCertificate).certificate)
+    click.echo(f"Destroyed. The certificate lies, signed, at {_certificate_path(output)}.", err=True)
 
 
 def _refuse_inside(output: Path, holdings: Holdings) -> None:

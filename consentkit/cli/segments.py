@@ -47,7 +47,7 @@ def _print_spool(waiting: list[WaitingSegment]) -> None:
         click.echo("Nothing lies in the spool.")
         return
     workers = {segment.worker for segment in waiting}
-    click.echo(f"In the spool: {len(waiting)} segments of {len(workers)} workers.")
+    click.echo(f"In the spool: segments {len(waiting)}, workers {len(workers)}.")
     rows = [
         (
             f"{one.worker}/{one.number}",
