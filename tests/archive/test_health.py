@@ -130,6 +130,14 @@ def without_key(installation: Installation) -> None:
         installation.keyring.destroy(name)
 
 
+def with_a_gap(installation: Installation) -> None:
+    spool = Spool(installation.directory, installation.keyring, max_bytes=1)
+    spool.append(request(NOW - HOUR_US, "/kept"))
+    spool.tend()
+    spool.append(request(NOW - HOUR_US, "/lost"))
+    spool.close()
+
+
 def unverified(installation: Installation) -> None:
     audit.record(installation.control, WORKER, "log.search")  # long before NOW: the clock of tests stands later
     with installation.control.transaction() as connection:
@@ -180,6 +188,7 @@ def open_to_others(installation: Installation) -> None:
         (waiting, "log.spool", "bad"),
         (without_key, "log.spool_keys", "bad"),
         (open_to_others, "data.mode", "bad"),
+        (with_a_gap, "log.gaps", "bad"),
         (unverified, "evidence.verified", "bad"),
         (failing, "evidence.verified", "bad"),
         (due_copy, "copies.due", "unknown"),

@@ -95,21 +95,34 @@ def stored_numbers(search: Callable[..., Rows]) -> collections.Counter[int]:
     return collections.Counter(int(row["url"].removeprefix("/page/")) for row in rows)
 
 
-@pytest.mark.parametrize(("victim", "each_s"), [("worker", 2.0), ("ingester", 3.5)], ids=["worker", "ingester"])
-def test_every_answered_request_is_found_exactly_once_after_kill_9(
-    victim: str, each_s: float, config: Path, tmp_path: Path, search: Callable[..., Rows]
-) -> None:
-    with serving("tests.server.sites:plain", tmp_path, config=config, workers=2) as running:
+def check(victim: str, each_s: float, kills: int, config: Path, folder: Path, search: Callable[..., Rows]) -> None:
+    with serving("tests.server.sites:plain", folder, config=config, workers=2) as running:
         load = Load(running.url)
         victims = partial(processes_below, running, MARKS[victim])
-        killed = asyncio.run(kill_while_loaded(load, kills=4, each_s=each_s, victims=victims))
-    assert killed >= 3
-    assert len(load.answered) > 200
+        killed = asyncio.run(kill_while_loaded(load, kills=kills, each_s=each_s, victims=victims))
+    assert killed >= kills * 3 // 4
+    assert len(load.answered) > 50 * kills
     before_restart = stored_numbers(search)
-    with serving("tests.server.sites:plain", tmp_path, config=config):
+    with serving("tests.server.sites:plain", folder, config=config):
         time.sleep(2)
     counts = stored_numbers(search)
     assert counts == before_restart  # a search sees the spool as well, so a restart changes nothing
     assert {number for number, times in counts.items() if times > 1} == set()
     assert set(load.answered) - set(counts) == set()
     assert list((config.parent / "data" / "spool").glob("*/[0-9]*")) == []
+
+
+@pytest.mark.parametrize(("victim", "each_s"), [("worker", 2.0), ("ingester", 3.5)], ids=["worker", "ingester"])
+def test_every_answered_request_is_found_exactly_once_after_kill_9(
+    victim: str, each_s: float, config: Path, tmp_path: Path, search: Callable[..., Rows]
+) -> None:
+    check(victim, each_s, 4, config, tmp_path, search)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("victim", "each_s"), [("worker", 2.0), ("ingester", 3.5)], ids=["worker", "ingester"])
+def test_the_same_holds_after_a_hundred_kills_together(
+    victim: str, each_s: float, config: Path, tmp_path: Path, search: Callable[..., Rows]
+) -> None:
+    check(victim, each_s, 50, config, tmp_path, search)

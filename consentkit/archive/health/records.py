@@ -14,6 +14,8 @@ from consentkit.archive.farewell.countdown import Countdown
 from consentkit.archive.health.finding import Finding, Patient, bad, good, unknown
 from consentkit.archive.incident.listing import overdue_reviews
 from consentkit.archive.schedule import DAY_US
+from consentkit.archive.search import Archive
+from consentkit.archive.store import Filters
 from consentkit.control import audit as entries
 
 if TYPE_CHECKING:
@@ -22,9 +24,13 @@ if TYPE_CHECKING:
 # The evidence of a month is soon checked; that of a year, after somebody had the time to bend it, late.
 _VERIFIED_WITHIN_DAYS: Final = 35
 
+_GAPS_WITHIN_DAYS: Final = 7
+_GAPS_SECONDS: Final = 10.0
+
 
 def examine_records(patient: Patient) -> Iterator[Finding]:
     """Yield what is found of evidence, holds, copies, the keys' rotation and the end of the service."""
+    yield _gaps(patient)
     yield _evidence(patient)
     yield _holds(patient)
     yield _copies(patient)
@@ -33,6 +39,19 @@ def examine_records(patient: Patient) -> Iterator[Finding]:
             "keys.rotation", "A rotation of the keys was interrupted.", "Run `consentkit keys rotate` again."
         )
     yield from _end(patient)
+
+
+def _gaps(patient: Patient) -> Finding:
+    """Tell what the log lost of late, floods apart: those are counted on purpose."""
+    check = "log.gaps"
+    archive = Archive(patient.settings, patient.holdings.keyring, patient.holdings.control)
+    since_us = patient.now_us - _GAPS_WITHIN_DAYS * DAY_US
+    gaps = archive.gaps(Filters(since_us=since_us), time_limit_seconds=_GAPS_SECONDS)
+    lost = sum(gap.lost for gap in gaps if gap.reason != "sampled")
+    if lost:
+        text = f"{lost:,} records of the last {_GAPS_WITHIN_DAYS} days are missing from the log."
+        return bad(check, text, "`consentkit log search` says when and why, above its rows; see disk.room.")
+    return good(check, f"No record of the last {_GAPS_WITHIN_DAYS} days is known to be missing.")
 
 
 def _evidence(patient: Patient) -> Finding:
