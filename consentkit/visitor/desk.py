@@ -171,17 +171,22 @@ class ChoiceDesk:
         consent_id = self._consent_id(visit, has_grant=has_grant)
         is_withdrawal = bool(lost_services) or not before.granted <= consent.granted
         if self._registry.categories:  # where nothing is asked, "OK" hides a notice and decides nothing
-            method = "withdrawal" if is_withdrawal and not has_grant else given.method
             decision = Decision(
                 consent_id=consent_id,
                 granted=self._listed(consent.granted, consent.services),
                 denied=self._listed(consent.denied, lost_services),
-                method=method,
+                method="withdrawal" if is_withdrawal and not has_grant else given.method,
                 revision=keys.policy.revision,
                 locale=given.locale,
                 script=int(given.is_scripted),
             )
             await self._make_durable(decision, is_grant=is_more)
+        fields.insert(0, self._signed(consent, keys, visit))
+        fields += self._id_cookie(consent_id if has_grant else "", keys.policy.lifetime_s, visit, given.id_path)
+        return Result(consent, tuple(fields), is_withdrawal=is_withdrawal)
+
+    def _signed(self, consent: Consent, keys: Keys, visit: Visit) -> bytes:
+        """Return the Set-Cookie field of a choice made now."""
         choice = Choice(
             consent.granted,
             consent.denied,
@@ -190,10 +195,7 @@ class ChoiceDesk:
             consent.services,
             visit.has_signal,
         )
-        lifetime_s = keys.policy.lifetime_s
-        fields.insert(0, self._choice_cookie(keys.signer.write(choice), lifetime_s, visit))
-        fields += self._id_cookie(consent_id if has_grant else "", lifetime_s, visit, given.id_path)
-        return Result(consent, tuple(fields), is_withdrawal=is_withdrawal)
+        return self._choice_cookie(keys.signer.write(choice), keys.policy.lifetime_s, visit)
 
     def _meant(self, before: Consent, given: Submission) -> Consent:
         """Return what an answer leaves in force.

@@ -92,8 +92,7 @@ def test_a_flood_of_invented_names_neither_hides_real_ones_nor_fills_the_memory(
 def test_whatever_comes_is_noted_as_text(names: list[bytes], client: str) -> None:
     sightings = Sightings(REGISTRY)
     sightings.look(names, client)
-    for name in sightings.counts["brought"]:
-        name.encode("utf-8")
+    assert all(name.encode("utf-8").decode() == name for name in sightings.counts["brought"])
 
 
 def test_on_a_busy_site_a_sample_of_requests_is_looked_at() -> None:
