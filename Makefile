@@ -79,10 +79,11 @@ demo: .venv/.installed  ## Run the example site on http://127.0.0.1:8000
 	@exec $(BIN)/uvicorn example_app.main:app --port $(PORT) --no-access-log --no-proxy-headers --workers 2
 
 .PHONY: test
-test: .venv/.installed packages $(UNPACKED)  ## Run the tests: unit, servers, browser
+test: .venv/.installed packages $(UNPACKED)  ## Run the tests: unit, custody, servers, browser
 	@failed=(); \
 	run() { echo; echo "== $$1"; $(BIN)/python -m pytest --numprocesses auto -m "$$2" || failed+=("$$1"); }; \
-	run "Unit tests" "not server and not browser and not soak"; \
+	run "Unit tests" "not custody and not server and not browser and not soak"; \
+	run "Tests of custody, on real files" "custody and not server and not soak"; \
 	run "Tests with real servers" "server and not browser and not soak"; \
 	run "Tests in a real browser" "browser and not soak"; \
 	if (( $${#failed[@]} )); then echo; printf '== Failed: %s\n' "$${failed[@]}"; exit 1; fi

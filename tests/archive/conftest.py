@@ -1,4 +1,4 @@
-"""The installation that tests of evidence begin with."""
+"""Tests of custody: which they are, and the installation that those of evidence begin with."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.archive.installation import (
-    Installation,
-)
+from tests.archive.installation import Installation
 from tests.archive.tampering import ROOT, ROOT_FILES, make
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what works on whole installations, so that it runs as a group of its own."""
+    for item in items:
+        if isinstance(item, pytest.Function) and hasattr(item.module, "Installation"):
+            item.add_marker(pytest.mark.custody)
 
 
 @pytest.fixture(scope="session")
