@@ -1,7 +1,7 @@
 """``consentkit log top``: who, what and with which answer, counted over the newest requests that match.
 
-Owns the table. Counting is the archive's job; the same counts over everything that was ever kept, without anyone
-in them, are the statistics'.
+Owns the tables. Counting is the archive's job: of rows as far as a bounded look reaches; beside it, where nothing
+but a time was asked for, of all hours, from the statistics, which hold no one and outlive the rows.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from consentkit import audit
+from consentkit.archive.aggregate import read
 from consentkit.archive.search import Archive
 from consentkit.archive.search.top import BY, ROWS
 from consentkit.archive.search.top import top as count_top
@@ -22,10 +23,22 @@ from consentkit.cli.shown import Beside, given, time_words
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from consentkit.archive.aggregate import Dimension
     from consentkit.archive.search.top import By, Top
+    from consentkit.archive.store import Filters
     from consentkit.audit import Purpose
 
 _BAR_CELLS: Final = 24
+
+# What is counted by the hour as well, under its own name there.
+_BY_HOUR: Final[dict[By, Dimension]] = {
+    "status": "status_class",
+    "path": "path_group",
+    "country": "country",
+    "browser": "browser",
+    "device-type": "device_type",
+}
+_TIMES: Final = frozenset({"since", "until"})
 
 time_limit_option = click.option(
     "--time-limit",
@@ -77,7 +90,23 @@ def top(
         for value, requests in shown:
             print_json({"by": by, "value": value, "requests": requests})
     elif shown:
-        _print_table(by, found, shown)
+        _print_table(by, shown, of=found.rows)
+    if by in _BY_HOUR and set(given(chosen)) <= _TIMES:
+        _print_hours(session, filters, by, limit=limit, as_json=as_json)
+
+
+def _print_hours(session: Session, filters: Filters, by: By, *, limit: int, as_json: bool) -> None:
+    """Show the same over all hours that were counted, the ones whose rows are gone among them."""
+    found = read(session.control, filters.since_us, filters.until_us, _BY_HOUR[by])
+    shown = [(count.value, count.requests) for count in found.counts[:limit]]
+    if not shown:
+        return
+    if as_json:
+        for value, requests in shown:
+            print_json({"by": _BY_HOUR[by], "value": value, "requests": requests, "from": "statistics"})
+        return
+    click.echo(f"\nOf {found.requests:,} requests in {found.hours:,} hours, small groups folded into other:")
+    _print_table(_BY_HOUR[by], shown, of=found.requests)
 
 
 def _tell(beside: Beside, found: Top) -> None:
@@ -88,7 +117,7 @@ def _tell(beside: Beside, found: Top) -> None:
     beside.note("counted", fields, f"Of the newest {found.rows:,} requests{back} ({ends[found.ended_by]}):")
 
 
-def _print_table(by: By, found: Top, shown: list[tuple[str, int]]) -> None:
+def _print_table(by: str, shown: list[tuple[str, int]], *, of: int) -> None:
     from rich.console import Console  # noqa: PLC0415 (JSON needs none of it)
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
@@ -101,5 +130,5 @@ def _print_table(by: By, found: Top, shown: list[tuple[str, int]]) -> None:
     most = shown[0][1]
     for value, requests in shown:
         bar = "█" * max(round(requests / most * _BAR_CELLS), 1)
-        table.add_row(Text(value or "-"), f"{requests:,}", f"{requests / found.rows:.1%}", bar)
+        table.add_row(Text(value or "-"), f"{requests:,}", f"{requests / of:.1%}", bar)
     Console(highlight=False).print(table)

@@ -17,7 +17,7 @@ from consentkit.archive.ingest import Ingester
 from consentkit.archive.period import Catalogue
 from consentkit.archive.periodlock import PeriodLock
 from consentkit.cli.filters import parse_time
-from consentkit.control import Control
+from consentkit.control import Control, aggregate, aggregate_hour
 from consentkit.crypto import Keyring
 from consentkit.errors import BadSearch
 from consentkit.requestlog.record import Gap, Record
@@ -214,6 +214,32 @@ def test_top_counts_what_it_says_and_is_in_the_audit(consentkit: Command, spool:
     assert (first.action, first.purpose, first.rows) == ("log.top", "security", 2)
     refused = consentkit("log", "top", "--by", "path")
     assert (refused.returncode, refused.stdout) == (2, "")
+
+
+def test_top_shows_the_hours_whose_rows_are_gone_beside_the_rows(
+    consentkit: Command, spool: Spool, config: Path
+) -> None:
+    spool.append(record("/a"))
+    storage = Settings.load(config).storage
+    with Control(storage.directory, Keyring.open(storage.keys, ())).transaction() as connection:
+        hour = {"hour_us": 3_600_000_000, "period": "1970-01-01", "generation": 1, "file_hash": "", "lost": 0}
+        connection.execute(aggregate_hour.insert().values(hour))
+        for dimension, value, requests in (
+            ("total", "", 90),
+            ("status_class", "2xx", 60),
+            ("status_class", "4xx", 30),
+        ):
+            cell = {"hour_us": 3_600_000_000, "dimension": dimension, "value": value, "requests": requests}
+            connection.execute(aggregate.insert().values(cell))
+    table = consentkit("log", "top", "--by", "status", *WHY)
+    assert table.returncode == 0, table.stderr
+    assert "Of 90 requests in 1 hours, small groups folded into other:" in table.stdout
+    assert "66.7%" in table.stdout
+    as_json = consentkit("log", "top", "--by", "status", "--json", *WHY).stdout
+    assert {"by": "status_class", "value": "4xx", "requests": 30, "from": "statistics"} in [
+        json.loads(line) for line in as_json.splitlines()
+    ]
+    assert "statistics" not in consentkit("log", "top", "--by", "status", "--path", "/a", "--json", *WHY).stdout
 
 
 def test_segments_lists_what_lies_where_and_no_request(consentkit: Command, spool: Spool) -> None:
