@@ -85,7 +85,8 @@ def search(consentkit: Callable[..., subprocess.CompletedProcess[str]]) -> Calla
     """The rows that ``consentkit log search --json`` prints."""
 
     def run(*filters: str) -> Rows:
-        done = consentkit("log", "search", "--json", "--purpose", "operation", "--limit", "0", *filters)
+        whole = ("--limit", "0", "--time-limit", "0")
+        done = consentkit("log", "search", "--json", "--purpose", "operation", *whole, *filters)
         assert done.returncode == 0, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()]
 
