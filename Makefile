@@ -101,9 +101,12 @@ check: .venv/.installed  ## Check style, format, types and the direction of impo
 
 .PHONY: locale
 locale: .venv/.installed  ## Bring the catalogues up to the texts in code and templates
-	@$(BIN)/pybabel extract -F consentkit/locale/babel.cfg --project=consentkit --no-location --width=100 -o consentkit/locale/consentkit.pot .
-	@$(BIN)/pybabel update -D consentkit -i consentkit/locale/consentkit.pot -d consentkit/locale --no-fuzzy-matching --width=100 --ignore-obsolete
-	@$(BIN)/pybabel compile -D consentkit -d consentkit/locale
+	@words() { \
+		$(BIN)/pybabel extract -F consentkit/locale/$$2 --project=consentkit --no-location --width=100 -o consentkit/locale/$$1.pot .; \
+		$(BIN)/pybabel update -D $$1 -i consentkit/locale/$$1.pot -d consentkit/locale --no-fuzzy-matching --width=100 --ignore-obsolete; \
+		$(BIN)/pybabel compile -D $$1 -d consentkit/locale; \
+	}; \
+	words consentkit babel.cfg; words admin babel-admin.cfg
 
 .PHONY: bench
 bench: .venv/.installed  ## Measure against what would be used instead

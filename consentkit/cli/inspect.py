@@ -98,7 +98,7 @@ def inspect(
             walks, browser = _drive(executable, plan, tell)
     report = _report(walks, declared, settings, plan, browser=browser)
     now = datetime.now(UTC).date()
-    from consentkit.visitor.assets import find_folder  # noqa: PLC0415 - with the report alone
+    from consentkit.web.assets import find_folder  # noqa: PLC0415 - with the report alone
 
     page, _ = write_report(report, find_folder("templates"), output=output, today=now)
     _print(report, page, as_json=as_json)

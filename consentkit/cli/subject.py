@@ -23,7 +23,7 @@ from consentkit.cli.session import Session, look_options, make_look
 from consentkit.cli.subject_erase import erase
 from consentkit.cli.subject_options import make_person, who_options
 from consentkit.cli.subject_words import certificate_fields, print_certificate, rows_progress
-from consentkit.visitor.assets import find_folder
+from consentkit.web.assets import find_folder
 
 if TYPE_CHECKING:
     from consentkit.archive.export import Copy

@@ -15,8 +15,8 @@ from starlette.routing import Route, Router
 from consentkit.consent import sweep
 from consentkit.consent.csp import REPORT_PATH
 from consentkit.consent.gate import VISIT, Visit, host_of
-from consentkit.visitor import origin, wording
-from consentkit.visitor.assets import Assets
+from consentkit.visitor import wording
+from consentkit.visitor.answers import answer_of, method_of
 from consentkit.visitor.cookies_page import CookiesPage
 from consentkit.visitor.desk import (
     Answer,
@@ -28,14 +28,16 @@ from consentkit.visitor.desk import (
     TooManyServices,
 )
 from consentkit.visitor.error_page import ErrorPage
-from consentkit.visitor.forms import BadForm, answer_of, method_of, read_form
 from consentkit.visitor.functions import TemplateFunctions
 from consentkit.visitor.pagemarkup import PageMarkup
 from consentkit.visitor.reports import ReportEndpoint
 from consentkit.visitor.settings_page import SettingsPage
 from consentkit.visitor.shell import Shell
-from consentkit.visitor.templates import Templates
-from consentkit.visitor.texts import Texts
+from consentkit.web import origin
+from consentkit.web.assets import Assets
+from consentkit.web.forms import BadForm, read_form
+from consentkit.web.templates import Templates
+from consentkit.web.texts import Texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,13 +17,13 @@ import msgspec
 from consentkit.consent.fragments import Insertion
 from consentkit.visitor import views, wording
 from consentkit.visitor.guarded import guarded
-from consentkit.visitor.templates import Templates
+from consentkit.web.templates import Templates
 
 if TYPE_CHECKING:
     from consentkit.consent.registry import Registry
     from consentkit.settings import ConsentPolicy, Settings
-    from consentkit.visitor.assets import Assets
-    from consentkit.visitor.texts import Texts
+    from consentkit.web.assets import Assets
+    from consentkit.web.texts import Texts
 
 State: TypeAlias = Literal["ask", "answered", "shared", "notice"]
 

@@ -13,11 +13,11 @@ from markupsafe import Markup
 
 from consentkit.consent.declared import OPTIONAL
 from consentkit.visitor import wording
-from consentkit.visitor.templates import Templates
+from consentkit.web.templates import Templates
 
 if TYPE_CHECKING:
     from consentkit.consent.registry import Registry
-    from consentkit.visitor.texts import Texts
+    from consentkit.web.texts import Texts
 
 
 class EmbedView(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ from consentkit.visitor import wording
 
 if TYPE_CHECKING:
     from consentkit.visitor.shell import Shell
-    from consentkit.visitor.texts import Catalogue
+    from consentkit.web.texts import Catalogue
 
 
 class ErrorView(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import date
 
-    from consentkit.visitor.texts import Catalogue
+    from consentkit.web.texts import Catalogue
 
 
 def cookie_page_name(say: Catalogue, *, short: bool = False) -> str:

@@ -13,9 +13,9 @@ from starlette.requests import Request
 
 from consentkit.consent.fragments import Insertion, markup_hash
 from consentkit.consent.gate import VISIT, Visit
-from consentkit.visitor import origin
 from consentkit.visitor.banner import Banner, State
 from consentkit.visitor.embed import Embeds
+from consentkit.web import origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from consentkit.consent.registry import Registry
     from consentkit.settings import Settings
-    from consentkit.visitor.assets import Assets
-    from consentkit.visitor.templates import Templates
-    from consentkit.visitor.texts import Texts
+    from consentkit.web.assets import Assets
+    from consentkit.web.templates import Templates
+    from consentkit.web.texts import Texts
 
 # Root paths under which shared pages were served, for their validators; a server has one or two.
 _ROOTS_KEPT: Final = 8

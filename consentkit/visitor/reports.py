@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from consentkit.consent.cspreport import CONTENT_TYPES, MAX_REPORT_BYTES
-from consentkit.visitor import origin
+from consentkit.web import origin
 
 if TYPE_CHECKING:
     from starlette.requests import Request

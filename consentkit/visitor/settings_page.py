@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from consentkit.consent.declared import Service
     from consentkit.consent.registry import Registry
     from consentkit.visitor.shell import Shell
-    from consentkit.visitor.texts import Catalogue
+    from consentkit.web.texts import Catalogue
 
 _MAX_SENT: Final = 200  # Chromium keeps 180 cookies a site; more is no browser
 _MAX_SHOWN_LENGTH: Final = 64

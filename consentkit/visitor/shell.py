@@ -10,12 +10,12 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from consentkit.visitor.templates import Templates
+from consentkit.web.templates import Templates
 
 if TYPE_CHECKING:
     from consentkit.settings import Settings
-    from consentkit.visitor.assets import Assets
-    from consentkit.visitor.texts import Texts
+    from consentkit.web.assets import Assets
+    from consentkit.web.texts import Texts
 
 
 class LanguageLink(msgspec.Struct, frozen=True):

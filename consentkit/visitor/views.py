@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from consentkit.consent.declared import DeclaredCookie
     from consentkit.consent.registry import Registry
-    from consentkit.visitor.texts import Catalogue
+    from consentkit.web.texts import Catalogue
 
 
 class CookieView(msgspec.Struct, frozen=True):

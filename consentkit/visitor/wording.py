@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from consentkit.visitor.texts import Catalogue
+    from consentkit.web.texts import Catalogue
 
 
 def category_name(say: Catalogue, category: str) -> str:

@@ -31,7 +31,7 @@ from consentkit.audit import SYSTEM, Look
 from consentkit.consent.decision import Decision
 from consentkit.consent.ledger import record_decision, register_policy, verify_decisions
 from consentkit.settings import Settings
-from consentkit.visitor.assets import find_folder
+from consentkit.web.assets import find_folder
 from tests.archive.installation import DAY_US, DAYS, MONDAY, RESOLVERS, WORKER, Installation, detail, request
 from tests.archive.test_erasure import HERS, OTHER, open_incident
 

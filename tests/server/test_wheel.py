@@ -17,7 +17,7 @@ SMOKE = """
 from pathlib import Path
 import consentkit
 from consentkit import ConsentKit
-from consentkit.visitor.assets import Assets, find_folder
+from consentkit.web.assets import Assets, find_folder
 here = Path(consentkit.__file__).parent
 assert find_folder("static") == here / "static", find_folder("static")
 assert find_folder("templates") == here / "templates"

@@ -8,10 +8,10 @@ from playwright.sync_api import Browser, BrowserContext, Page
 
 from consentkit.consent.registry import Registry
 from consentkit.settings import Settings
-from consentkit.visitor.assets import Assets
 from consentkit.visitor.banner import Banner
 from consentkit.visitor.shell import Shell
-from consentkit.visitor.texts import Texts
+from consentkit.web.assets import Assets
+from consentkit.web.texts import Texts
 from tests.serving import serving
 
 LANGUAGES = ("lv", "ru", "en", "et", "lt")

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from consentkit import ConsentKit
 from consentkit.visitor.embed import Embeds
-from consentkit.visitor.texts import Texts
+from consentkit.web.texts import Texts
 
 _POLICY = "default-src 'self'"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from consentkit.errors import StorageError
-from consentkit.visitor.assets import Assets, find_folder
+from consentkit.web.assets import Assets, find_folder
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 SCRIPT_BUDGET_BYTES = 4_096
@@ -75,7 +75,7 @@ def test_both_folders_are_found_inside_an_installed_package(tmp_path: Path) -> N
     shutil.copytree(REPOSITORY / "consentkit", tmp_path / "consentkit")
     shutil.copytree(REPOSITORY / "static", tmp_path / "consentkit" / "static")
     shutil.copytree(REPOSITORY / "templates", tmp_path / "consentkit" / "templates")
-    code = "from consentkit.visitor.assets import find_folder as f; print(f('static'), f('templates'), sep='\\n')"
+    code = "from consentkit.web.assets import find_folder as f; print(f('static'), f('templates'), sep='\\n')"
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,

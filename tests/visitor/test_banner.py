@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from consentkit.consent.registry import Registry
 from consentkit.settings import Settings
-from consentkit.visitor.assets import Assets
 from consentkit.visitor.banner import Banner, State
-from consentkit.visitor.texts import Texts
+from consentkit.web.assets import Assets
+from consentkit.web.texts import Texts
 from tests.visitor.markup import Markup
 
 LANGUAGES = ("lv", "ru", "en", "et", "lt")

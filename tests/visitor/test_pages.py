@@ -12,7 +12,7 @@ from consentkit.visitor.embed import Embeds
 from consentkit.visitor.error_page import ErrorPage
 from consentkit.visitor.settings_page import SettingsPage
 from consentkit.visitor.shell import Shell
-from consentkit.visitor.texts import Texts
+from consentkit.web.texts import Texts
 from tests.visitor.markup import Markup
 
 LANGUAGES = ("lv", "ru", "en", "et", "lt")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from consentkit.errors import SettingsError
 from consentkit.visitor import wording
-from consentkit.visitor.texts import Texts, parse_accept_language
+from consentkit.web.texts import Texts, parse_accept_language
 
 LANGUAGES = ("lv", "ru", "en", "et", "lt")
 

@@ -13,6 +13,11 @@ from babel.plural import to_python
 
 LOCALE = Path(__file__).resolve().parent.parent.parent / "consentkit" / "locale"
 LANGUAGES = ("lv", "ru", "en", "et", "lt")
+# Each catalogue's name, what says where its words are, and the folders to look into.
+DOMAINS = {
+    "consentkit": ("babel.cfg", ("consentkit/visitor", "consentkit/consent", "templates/consentkit")),
+}
+pytestmark = pytest.mark.parametrize("domain", DOMAINS)
 PLURAL_FORMS = {"lv": 3, "ru": 3, "en": 2, "et": 2, "lt": 3}
 
 # CLDR 47, supplemental/plurals.xml: what each of a language's forms, in the catalogue's order, is for.
@@ -25,13 +30,13 @@ CLDR_ORDER = {
 }
 
 
-def catalogue(language: str) -> Catalog:
-    with (LOCALE / language / "LC_MESSAGES" / "consentkit.po").open("rb") as stream:
+def catalogue(domain: str, language: str) -> Catalog:
+    with (LOCALE / language / "LC_MESSAGES" / f"{domain}.po").open("rb") as stream:
         return read_po(stream, locale=language, abort_invalid=True)
 
 
-def template() -> Catalog:
-    with (LOCALE / "consentkit.pot").open("rb") as stream:
+def template(domain: str) -> Catalog:
+    with (LOCALE / f"{domain}.pot").open("rb") as stream:
         return read_po(stream, abort_invalid=True)
 
 
@@ -47,12 +52,13 @@ def translations(message: Message) -> tuple[str, ...]:
     return (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
 
 
-def test_the_template_holds_what_code_and_templates_say() -> None:
-    with (LOCALE / "babel.cfg").open(encoding="utf-8") as stream:
+def test_the_template_holds_what_code_and_templates_say(domain: str) -> None:
+    config, folders = DOMAINS[domain]
+    with (LOCALE / config).open(encoding="utf-8") as stream:
         methods, options = parse_mapping_cfg(stream)  # type: ignore[no-untyped-call]
     root = LOCALE.parent.parent
     said = set()
-    for folder in ("consentkit/visitor", "consentkit/consent", "templates/consentkit"):
+    for folder in folders:
         for _, _, message, _, context in extract_from_dir(
             root / folder,
             [
@@ -68,52 +74,52 @@ def test_the_template_holds_what_code_and_templates_say() -> None:
             DEFAULT_KEYWORDS,
         ):
             said.add((context, message if isinstance(message, str) else message[0]))
-    assert keys(template()) == said
+    assert keys(template(domain)) == said
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_catalogue_has_every_message_and_no_other(language: str) -> None:
-    assert keys(catalogue(language)) == keys(template())
+def test_a_catalogue_has_every_message_and_no_other(domain: str, language: str) -> None:
+    assert keys(catalogue(domain, language)) == keys(template(domain))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_no_message_is_fuzzy_or_untranslated(language: str) -> None:
-    unfinished = [m.id for m in catalogue(language) if m.id and (m.fuzzy or not all(translations(m)))]
+def test_no_message_is_fuzzy_or_untranslated(domain: str, language: str) -> None:
+    unfinished = [m.id for m in catalogue(domain, language) if m.id and (m.fuzzy or not all(translations(m)))]
     assert unfinished == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_translation_has_the_placeholders_of_its_message(language: str) -> None:
-    for message in catalogue(language):
+def test_a_translation_has_the_placeholders_of_its_message(domain: str, language: str) -> None:
+    for message in catalogue(domain, language):
         wanted = re.findall(r"{(\w*)}", singular(message))
         for text in translations(message):
             assert set(re.findall(r"{(\w*)}", text)) == set(wanted), message.id
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_plural_has_all_forms_of_its_language(language: str) -> None:
-    plurals = [message for message in catalogue(language) if message.pluralizable]
+def test_every_plural_has_all_forms_of_its_language(domain: str, language: str) -> None:
+    plurals = [message for message in catalogue(domain, language) if message.pluralizable]
     assert plurals
     assert {len(translations(message)) for message in plurals} == {PLURAL_FORMS[language]}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_plural_forms_are_chosen_as_cldr_says(language: str) -> None:
+def test_plural_forms_are_chosen_as_cldr_says(domain: str, language: str) -> None:
     babel = pytest.importorskip("babel").Locale(language)
     name_of = to_python(babel.plural_form)
-    index_of = gettext.c2py(str(catalogue(language).plural_expr))
+    index_of = gettext.c2py(str(catalogue(domain, language).plural_expr))
     for n in range(1_200):
         assert CLDR_ORDER[language][index_of(n)] == name_of(n), n
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_compiled_catalogue_says_what_its_source_says(language: str) -> None:
-    with (LOCALE / language / "LC_MESSAGES" / "consentkit.mo").open("rb") as stream:
+def test_the_compiled_catalogue_says_what_its_source_says(domain: str, language: str) -> None:
+    with (LOCALE / language / "LC_MESSAGES" / f"{domain}.mo").open("rb") as stream:
         compiled = gettext.GNUTranslations(stream)
     entries = dict(compiled._catalog)  # type: ignore[attr-defined]
     del entries[""]
     expected: dict[object, str] = {}
-    for message in catalogue(language):
+    for message in catalogue(domain, language):
         if not message.id:
             continue
         key = f"{message.context}\x04{singular(message)}" if message.context else singular(message)
@@ -125,7 +131,7 @@ def test_the_compiled_catalogue_says_what_its_source_says(language: str) -> None
 
 
 @pytest.mark.parametrize("language", ["lv", "ru", "et", "lt"])
-def test_visitors_are_addressed_in_small_letters(language: str) -> None:
+def test_visitors_are_addressed_in_small_letters(domain: str, language: str) -> None:
     pronouns = {
         "lv": r"Jū(s|su|sus|ms)",
         "ru": r"В(ы|ам|ас|аш\w*)",
@@ -133,9 +139,11 @@ def test_visitors_are_addressed_in_small_letters(language: str) -> None:
         "lt": r"Jū(s|sų|ms|mis)",
     }
     inside = re.compile(rf"(?<=[\w,;:)] )\b{pronouns[language]}\b")
-    assert [t for m in catalogue(language) if m.id for t in translations(m) if inside.search(t)] == []
+    assert [t for m in catalogue(domain, language) if m.id for t in translations(m) if inside.search(t)] == []
 
 
-def test_no_russian_button_says_only_accept() -> None:
-    labels = [text.strip(" .") for message in catalogue("ru") if message.id for text in translations(message)]
+def test_no_russian_button_says_only_accept(domain: str) -> None:
+    labels = [
+        text.strip(" .") for message in catalogue(domain, "ru") if message.id for text in translations(message)
+    ]
     assert "Принять" not in labels

@@ -1,7 +1,7 @@
 """Where static files and templates lie, and the static files as they are served.
 
 The one module that knows that they stand at the top of a checkout and inside the package in a wheel. Answering
-requests is left to ``visitor.app``.
+requests is left to the rooms with pages.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Reading the visitor's forms: small, urlencoded, and of known words alone.
+"""Reading forms: small, urlencoded, UTF-8.
 
-Owns what a form may hold. What an answer means is `desk`'s.
+Owns how much a form may hold. What its fields mean is left to the room that made it.
 """
 
 from __future__ import annotations
@@ -10,9 +10,6 @@ from urllib.parse import parse_qsl
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-
-    from consentkit.consent.decision import Method
-    from consentkit.visitor.desk import Answer
 
 _MAX_FORM_BYTES: Final = 16 * 1024
 _MAX_FIELDS: Final = 64
@@ -28,24 +25,6 @@ class BadForm(Exception):
     def __init__(self, status: int) -> None:
         self.status = status
         super().__init__(f"form refused with {status}")
-
-
-def answer_of(text: str) -> Answer:
-    """Return which button was pressed; BadForm for any other word."""
-    match text:
-        case "accept" | "reject" | "save":
-            return text
-        case _:
-            raise BadForm(400)
-
-
-def method_of(text: str) -> Method:
-    """Return where an answer was given, as the form says; the page of a site's own script says nothing."""
-    match text:
-        case "banner" | "settings" | "embed":
-            return text
-        case _:
-            return "api"
 
 
 async def read_form(request: Request) -> dict[str, str]:

@@ -1,7 +1,8 @@
-"""The words of visitors' pages: catalogues, loaded once, and the choice of a language.
+"""The words of pages: catalogues, loaded once, and the choice of a language.
 
 Owns looking up, filling in and choosing. The words stand in ``consentkit/locale``; who says which of them when
-is left to ``wording``, the templates and the callers.
+is left to the rooms' templates and wording. Each domain (``consentkit`` for visitors, ``admin``) is a catalogue of
+its own, so that a worker holds only the words it says.
 """
 
 from __future__ import annotations
@@ -13,13 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from consentkit.errors import SettingsError
-from consentkit.visitor import cldr
+from consentkit.web import cldr
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import date
 
-DOMAIN = "consentkit"
 LOCALE_FOLDER = Path(__file__).resolve().parent.parent / "locale"
 
 # Browsers send under 200 bytes and a handful of ranges; past these the header is not worth a language.
@@ -73,8 +73,9 @@ class Texts:
     Args:
         languages: BCP 47 tags, the default first; at least one.
         folders: folders of the site's own, asked before ours, each laid out as ours is
-            (``<language>/LC_MESSAGES/consentkit.mo``). What a catalogue there leaves out is taken from ours,
+            (``<language>/LC_MESSAGES/<domain>.mo``). What a catalogue there leaves out is taken from ours,
             then from English.
+        domain: name of the catalogues' files.
 
     Raises:
         SettingsError: a language has no catalogue.
@@ -84,11 +85,15 @@ class Texts:
         default: the first of them.
     """
 
-    def __init__(self, languages: Sequence[str], *, folders: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, languages: Sequence[str], *, folders: Sequence[Path] = (), domain: str = "consentkit"
+    ) -> None:
         self.languages = tuple(languages)
         self.default = self.languages[0]
         places = (*folders, LOCALE_FOLDER)
-        self._catalogues = {language: Catalogue(language, _load(language, places)) for language in languages}
+        self._catalogues = {
+            language: Catalogue(language, _load(language, domain, places)) for language in languages
+        }
         self._by_tag = {language.lower(): language for language in reversed(self.languages)}
 
     def __getitem__(self, language: str) -> Catalogue:
@@ -148,24 +153,24 @@ def parse_accept_language(field: str) -> list[str]:
     return [tag for _, tag in weighted]
 
 
-def _load(language: str, places: Iterable[Path]) -> gettext.NullTranslations:
-    found = _catalogues(language, places)
+def _load(language: str, domain: str, places: Iterable[Path]) -> gettext.NullTranslations:
+    found = _catalogues(language, domain, places)
     if not found:
         raise SettingsError(
             "site.languages",
             f"{language!r} has no catalogue",
-            "put <language>/LC_MESSAGES/consentkit.mo into the site's folder of catalogues",
+            f"put <language>/LC_MESSAGES/{domain}.mo into the site's folder of catalogues",
         )
-    chain = [*found, *_catalogues("en", (LOCALE_FOLDER,))]
+    chain = [*found, *_catalogues("en", domain, (LOCALE_FOLDER,))]
     for upper, lower in pairwise(chain):
         upper.add_fallback(lower)
     return chain[0]
 
 
-def _catalogues(language: str, places: Iterable[Path]) -> list[gettext.GNUTranslations]:
+def _catalogues(language: str, domain: str, places: Iterable[Path]) -> list[gettext.GNUTranslations]:
     files: list[str] = []
     for place in places:
-        files += gettext.find(DOMAIN, str(place), [language.replace("-", "_")], all=True)
+        files += gettext.find(domain, str(place), [language.replace("-", "_")], all=True)
     loaded = []
     for file in files:
         # Read anew and not through gettext.translation, which caches objects that add_fallback then changes.

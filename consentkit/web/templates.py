@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consentkit.visitor import assets
+from consentkit.web import assets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from jinja2 import Environment
 
-    from consentkit.visitor.texts import Catalogue
+    from consentkit.web.texts import Catalogue
 
 
 class Templates:
