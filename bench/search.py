@@ -149,7 +149,7 @@ def _warm_ms(folder: Path, address: str, expected: int) -> Iterator[float]:
 def _cold_ms(folder: Path, address: str, expected: int) -> float:
     for path in (*(folder / "data").rglob("*"), *_settings(folder).storage.keys.rglob("*")):
         if path.is_file():
-            _drop_from_memory(path)
+            drop_from_memory(path)
     command = [sys.executable, "-m", "bench.search", str(folder), address, str(expected)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=_RUN_SECONDS, check=False)
     if done.returncode:
@@ -157,7 +157,8 @@ def _cold_ms(folder: Path, address: str, expected: int) -> float:
     return float(done.stdout)
 
 
-def _drop_from_memory(path: Path) -> None:
+def drop_from_memory(path: Path) -> None:
+    """Let the machine forget what it has read of a file."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)  # pages that are not on the disk yet stay

@@ -12,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from consentkit.admin.staff import Staff as Staff
     from consentkit.consent.choice import Consent as Consent
     from consentkit.consent.signals import Signal as Signal
     from consentkit.errors import ConsentKitError as ConsentKitError
@@ -33,6 +34,7 @@ _HOMES = {
     "Settings": "consentkit.settings",
     "SettingsError": "consentkit.errors",
     "Signal": "consentkit.consent.signals",
+    "Staff": "consentkit.admin.staff",
     "StorageError": "consentkit.errors",
     "exempt": "consentkit.visitor.endpoints",
     "requires_consent": "consentkit.visitor.endpoints",

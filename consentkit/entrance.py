@@ -15,7 +15,7 @@ from consentkit.consent.visit import PAGES, VISIT
 from consentkit.errors import ConsentKitError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -99,20 +99,45 @@ class Site:
         await send({"type": "lifespan.shutdown.complete"})
 
 
+class Later:
+    """An application that is made with its first request, in a thread, so that no start waits for it.
+
+    Args:
+        make: returns the application; may block.
+    """
+
+    def __init__(self, make: Callable[[], ASGIApp]) -> None:
+        self._make = make
+        self._app: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one scope."""
+        if self._app is None:
+            import anyio.to_thread  # noqa: PLC0415 - brings asyncio along
+
+            app = await anyio.to_thread.run_sync(self._make)
+            self._app = self._app or app  # of several first requests
+        await self._app(scope, receive, send)
+
+
 class Mount:
-    """Send what lies under the mount to the visitor's pages, the rest to the app.
+    """Send what lies under the mount to the visitor's pages or the admin area, the rest to the app.
 
     Args:
         pages: served with a root_path that ends with the mount.
         app: the rest.
         mount: path below the root_path, as ``/consentkit``.
+        admin: served with a root_path that ends with the mount and ``/admin``, and a path that begins with it.
     """
 
-    def __init__(self, pages: ASGIApp, app: ASGIApp, mount: str) -> None:
+    def __init__(self, pages: ASGIApp, app: ASGIApp, mount: str, *, admin: ASGIApp) -> None:
         self._pages = pages
         self._app = app
         self._mount = mount
         self._below = f"{mount}/"
+        self._admin = admin
+        self._admin_mount = f"{mount}/admin"
+        self._admin_below = f"{mount}/admin/"
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one "http" or "websocket" scope."""
@@ -120,6 +145,9 @@ class Mount:
         if root and path.startswith(f"{root}/"):
             path = path[len(root) :]
         if (path == self._mount or path.startswith(self._below)) and scope["type"] == "http":
+            if path == self._admin_mount or path.startswith(self._admin_below):
+                own = {"root_path": f"{root}{self._admin_mount}", "path": f"{root}{path}"}
+                return self._admin({**scope, **own}, receive, send)
             return self._pages({**scope, "root_path": f"{root}{self._mount}"}, receive, send)
         scope[PAGES] = self._pages  # the gate's copy, which no one else has
         if path == WELL_KNOWN_PATH and scope["type"] == "http" and scope["method"] in ("GET", "HEAD"):

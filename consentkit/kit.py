@@ -2,7 +2,7 @@
 
 Owns the order of a request's way. What is opened at start and closed at stop is `running`'s.
 
-    server → capture → gate → visitor's pages under the mount, or inject → the app
+    server → capture → gate → visitor's pages or the admin area under the mount, or inject → the app
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from consentkit.consent.inject import Inject
 from consentkit.consent.names import CookieNames
 from consentkit.consent.registry import Registry
 from consentkit.consent.seen import Seen
+from consentkit.consent.showings import Showings
 from consentkit.consent.sightings import Sightings, met
-from consentkit.entrance import Mount, Site
+from consentkit.entrance import Later, Mount, Site
 from consentkit.errors import ConsentKitError, SettingsError
 from consentkit.requestlog.address import TrustedProxies, resolve_forwarding
 from consentkit.requestlog.capture import Capture
@@ -39,8 +40,11 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from consentkit.admin.identity import Authenticate
     from consentkit.consent.inventory import Met
     from consentkit.consent.signals import Signal
+    from consentkit.control import Control
+    from consentkit.crypto import Keyring
 
 logger = logging.getLogger("consentkit")
 
@@ -59,6 +63,8 @@ class ConsentKit:
             set, else the defaults.
         debug: tell in a response header which cookies were dropped.
         signals: by which a browser refuses for its user, beside Global Privacy Control, which always counts.
+        authenticate: the site's own sign-in for the admin area: takes the request and returns, or is awaited for,
+            `consentkit.Staff` or None; None = people and passwords are kept here.
 
     Raises:
         SettingsError: names the key, the fault and what is allowed.
@@ -70,6 +76,7 @@ class ConsentKit:
         *,
         debug: bool = False,
         signals: Sequence[Signal] = (),
+        authenticate: Authenticate | None = None,
     ) -> None:
         self.settings = settings if isinstance(settings, Settings) else Settings.load(settings)
         _refuse_unbuilt(self.settings)
@@ -80,15 +87,19 @@ class ConsentKit:
         self._names = CookieNames(consent.cookie, has_prefix=not consent.cookie_domain)
         self._seen = Seen()
         self._sightings = Sightings(self.registry)
+        showings = Showings()
+        secrets = read_secrets(os.environ)
         self._running = Running(
             self.settings,
             self.registry,
-            read_secrets(os.environ),
+            secrets,
             seen=self._seen,
             met=self._met,
+            showings=showings,
             status=self._status,
         )
         from consentkit.visitor.app import Visitor  # noqa: PLC0415 - brings Starlette's routing along
+        from consentkit.visitor.links import PersonLinks  # noqa: PLC0415 - likewise
 
         self._visitor = Visitor(
             self.settings,
@@ -97,7 +108,13 @@ class ConsentKit:
             record=self._running.record,
             names=self._names,
             reports=ReportDesk(self.registry.services, self._seen),
+            showings=showings,
+            receipt=self._running.receipt,
+            links=PersonLinks(self._opened),
+            has_secret=bool(secrets),
         )
+        self._authenticate = authenticate
+        self._admin = Later(self._open_admin)
         self._starting: anyio.Lock | None = None
         self._failed_at = -_RETRY_SECONDS
         self._wrapped: list[tuple[Capture, Inject]] = []
@@ -113,7 +130,7 @@ class ConsentKit:
         consent, log = self.settings.consent, self.settings.requestlog
         inject = Inject(app, self._visitor.markup, enabled=consent.inject == "auto")
         gate = Gate(
-            Mount(self._visitor, inject, self.settings.site.mount),
+            Mount(self._visitor, inject, self.settings.site.mount, admin=self._admin),
             registry=self.registry,
             keys=lambda: self._running.keys,
             names=self._names,
@@ -123,6 +140,7 @@ class ConsentKit:
             narrowing=self._narrowing(),
             cookie_domain=consent.cookie_domain,
             blocks_undeclared=consent.undeclared == "block",
+            deny_only=consent.deny_only,
             is_debug=self._debug,
         )
         capture = Capture(
@@ -174,6 +192,28 @@ class ConsentKit:
         except ConsentKitError as exc:
             self._failed_at = time.monotonic()
             logger.error("consentkit can't start, no optional cookie passes: %s", exc)
+
+    def _open_admin(self) -> ASGIApp:
+        if self._authenticate is not None:
+            return self._make_admin()
+        from consentkit.admin.doorway import Doorway  # noqa: PLC0415 - brings Starlette and Jinja along
+
+        return Doorway(self.settings, Later(self._make_admin))
+
+    def _make_admin(self) -> ASGIApp:
+        from consentkit.admin.app import Admin  # noqa: PLC0415 - brings SQLAlchemy, Argon2 and the archive along
+
+        return Admin(
+            self.settings,
+            self.registry,
+            opened=self._opened,
+            names=self._names,
+            authenticate=self._authenticate,
+        )
+
+    def _opened(self) -> tuple[Keyring, Control] | None:
+        keyring = self._running.keyring if self.is_started else None
+        return None if keyring is None else (keyring, self._running.open_control())
 
     def _narrowing(self) -> Narrowing | None:
         consent, mount = self.settings.consent, self.settings.site.mount

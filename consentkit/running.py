@@ -15,20 +15,24 @@ import msgspec
 from consentkit.consent.choicekeys import FollowingKeys
 from consentkit.consent.inventory import InventoryWriter
 from consentkit.consent.policy import Policy, PolicyState, policy_hash, read_copy, write_copy
+from consentkit.consent.recording import Recording
 from consentkit.consent.registry import Registry, renewals
+from consentkit.consent.showings import ShowingsFile
 from consentkit.crypto import Keyring
 from consentkit.errors import StorageError
 from consentkit.requestlog.spool import Spool
 from consentkit.watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from consentkit.archive.child import IngestKeeper
     from consentkit.consent.decision import Decision
     from consentkit.consent.inventory import Met
+    from consentkit.consent.outcomes import Outcome
     from consentkit.consent.seen import Seen
+    from consentkit.consent.showings import Showings
     from consentkit.control import Control
     from consentkit.settings import Settings
     from consentkit.status import WorkerStatus
@@ -47,6 +51,7 @@ class Running:
         secrets: that wrap the root key, newest last.
         seen: what the gate counts.
         met: returns which cookies and hosts it met, by kind and name.
+        showings: counts the pages on which visitors are asked.
         status: returns the worker's counters; those of the spool are filled in here.
 
     Attributes:
@@ -62,6 +67,7 @@ class Running:
         *,
         seen: Seen,
         met: Callable[[], Met],
+        showings: Showings,
         status: Callable[[], WorkerStatus],
     ) -> None:
         self._settings = settings
@@ -69,6 +75,7 @@ class Running:
         self._secrets = secrets
         self._seen = seen
         self._met = met
+        self._showings = showings
         self._look = status
         self.spool: Spool | None = None
         self.keys: FollowingKeys | None = None
@@ -77,6 +84,8 @@ class Running:
         self._keeper: IngestKeeper | None = None
         self._watch: Watch | None = None
         self._inventory: InventoryWriter | None = None
+        self._recording: Recording | None = None
+        self._showings_file: ShowingsFile | None = None
 
     def open(self) -> None:
         """Open everything, and start the ingester.
@@ -95,6 +104,9 @@ class Running:
         spool = self.spool = Spool(storage.directory, keyring, max_bytes=log.spool_max_mb * _BYTES_A_MEGABYTE)
         self._watch = Watch(storage.directory, spool.worker, self._status)
         self._inventory = InventoryWriter(storage.directory, self._met)
+        categories = self._registry.categories
+        self._showings_file = ShowingsFile(storage.directory, spool.worker, self._showings, categories)
+        self._recording = Recording(storage.directory, keyring, self.open_control)
         from consentkit.archive.child import IngestKeeper, IngestOrder  # noqa: PLC0415 - brings subprocess along
 
         order = IngestOrder.of(self._settings, self._secrets)
@@ -113,24 +125,43 @@ class Running:
         inventory, self._inventory = self._inventory, None
         if inventory is not None:
             inventory.close()
+        showings_file, self._showings_file = self._showings_file, None
+        if showings_file is not None:
+            showings_file.close()
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
             keeper.stop()
         watch, self._watch = self._watch, None
         if watch is not None:
             watch.close()
+        self._recording = None
         self._control = None
         self._keyring = None
 
-    def record(self, decision: Decision) -> Decision:
-        """Make a decision durable, and return it with its number.
+    def record(
+        self,
+        decision: Decision,
+        counted: Sequence[Outcome] = (),
+        shown: bytes = b"",
+        *,
+        once: str = "",
+        may_wait: bool = False,
+    ) -> Decision:
+        """Make a decision durable, as `Recording.record` does.
 
         Raises:
-            StorageError: it can't be.
+            ConsentKitError: it is neither written nor kept for later.
         """
-        from consentkit.consent.ledger import record_decision  # noqa: PLC0415 - brings SQLAlchemy along
+        return self._open_recording().record(decision, counted, shown, once=once, may_wait=may_wait)
 
-        return record_decision(self._open_control(), decision)
+    def receipt(self, consent_id: str, host: str) -> bytes | None:
+        """Return the receipt of a visitor's own record; None where nothing is kept under his id.
+
+        Raises:
+            ConsentKitError: it can't be read or signed.
+        """
+        operator = self._settings.site.operator
+        return self._open_recording().receipt(consent_id, operator=operator, host=host)
 
     def _open_policy(self, keyring: Keyring) -> PolicyState:
         """Find the policy in force: its sealed copy, else the ledger, where a new one is entered."""
@@ -149,11 +180,22 @@ class Running:
             )
         from consentkit.consent.ledger import register_policy  # noqa: PLC0415 - brings SQLAlchemy along
 
-        state = register_policy(self._open_control(), canonical, renewals)
+        state = register_policy(self.open_control(), canonical, renewals)
         write_copy(directory, key, state)
         return state
 
-    def _open_control(self) -> Control:
+    @property
+    def keyring(self) -> Keyring | None:
+        """The opened keys; None while nothing is open."""
+        return self._keyring
+
+    def open_control(self) -> Control:
+        """Return the control database, opened when it is first asked for.
+
+        Raises:
+            KeyUnavailable: its key does not open.
+            StorageError: it can't be opened, or nothing has started.
+        """
         if self._control is None:
             from consentkit.control import Control  # noqa: PLC0415 - brings SQLAlchemy along
 
@@ -161,6 +203,12 @@ class Running:
                 raise StorageError(str(self._settings.storage.directory), "consentkit has not started")
             self._control = Control(self._settings.storage.directory, self._keyring)
         return self._control
+
+    def _open_recording(self) -> Recording:
+        recording = self._recording
+        if recording is None:
+            raise StorageError(str(self._settings.storage.directory), "consentkit has not started")
+        return recording
 
     def _tend(self) -> None:
         # `close` may take each of them away meanwhile, in another thread.
@@ -172,6 +220,10 @@ class Running:
             watch.round()
         if (inventory := self._inventory) is not None:
             inventory.round()
+        if (showings_file := self._showings_file) is not None:
+            showings_file.round()
+        if (recording := self._recording) is not None:
+            recording.tend()
 
     def _status(self) -> WorkerStatus:
         spool = self.spool
@@ -179,6 +231,7 @@ class Running:
             self._look(),
             lost=spool.lost if spool is not None else 0,
             sampled=spool.sampled if spool is not None else 0,
+            unkept_refusals=self._recording.unkept if self._recording is not None else 0,
         )
 
 

@@ -1,67 +1,50 @@
 """Signatures of what leaves the house: bundles, archives, receipts.
 
 Owns the signing keys. They are random and replaced one by one; the private half is destroyed when another
-takes its place, every public half is kept, so that a signature is checked years and rotations later.
+takes its place, every public half is kept, so that a signature is checked years and rotations later. How it
+is checked is `crypto.signatures`' job.
 """
 
 from __future__ import annotations
 
-import hashlib
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-import msgspec
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from sqlalchemy import select
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import func, select
 
 from consentkit.control import signing_key
-from consentkit.errors import ConsentKitError
+from consentkit.crypto.signatures import (
+    ALGORITHM,
+    BadSignature,
+    KeySet,
+    PublicKey,
+    Signature,
+    installation_id,
+    key_id_of,
+    verify,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from sqlalchemy import Connection
 
     from consentkit.control import Control
     from consentkit.crypto import Keyring
 
-ALGORITHM: Final = "Ed25519"
-
-
-class BadSignature(ConsentKitError):
-    """Report a signature that does not hold, and why."""
-
-
-class Signature(msgspec.Struct, frozen=True, kw_only=True):
-    """A detached signature, as it stands in JSON.
-
-    Attributes:
-        key_id: names the public key.
-        algorithm: ``Ed25519``.
-        value: 64 bytes; base64 in JSON.
-    """
-
-    key_id: str
-    algorithm: str = ALGORITHM
-    value: bytes
-
-
-class PublicKey(msgspec.Struct, frozen=True, kw_only=True):
-    """The public half of a signing key, as it is published.
-
-    Attributes:
-        key_id: the first 16 hexadecimal digits of the SHA-256 of `public`.
-        algorithm: ``Ed25519``.
-        public: 32 bytes; base64 in JSON.
-        since_us, until_us: when it signed; microseconds since 1970 UTC, `until_us` None while it still does.
-    """
-
-    key_id: str
-    algorithm: str = ALGORITHM
-    public: bytes
-    since_us: int
-    until_us: int | None
+__all__ = [
+    "ALGORITHM",
+    "BadSignature",
+    "KeySet",
+    "PublicKey",
+    "Signature",
+    "Signer",
+    "installation_id",
+    "key_set",
+    "public_keys",
+    "replace_key",
+    "sign",
+    "verify",
+]
 
 
 def sign(control: Control, keyring: Keyring, data: bytes) -> Signature:
@@ -72,9 +55,33 @@ def sign(control: Control, keyring: Keyring, data: bytes) -> Signature:
         StorageError: a new one can't be kept.
     """
     with control.transaction() as connection:
-        key_id = _present(connection) or _begin(connection, keyring)
-    private = Ed25519PrivateKey.from_private_bytes(keyring.load(_key_name(key_id)))
-    return Signature(key_id=key_id, value=private.sign(data))
+        return Signer(connection, keyring).sign(data)
+
+
+class Signer:
+    """The present key, in one transaction: it is not replaced before the transaction has ended.
+
+    The first key is made where there is none.
+
+    Args:
+        connection: of `Control.transaction`.
+        keyring: has the private halves.
+
+    Attributes:
+        key_id: of the present key.
+
+    Raises:
+        KeyUnavailable: its private half is missing or damaged.
+        StorageError: a new one can't be kept.
+    """
+
+    def __init__(self, connection: Connection, keyring: Keyring) -> None:
+        self.key_id = _present(connection) or _begin(connection, keyring)
+        self._private = Ed25519PrivateKey.from_private_bytes(keyring.load(_key_name(self.key_id)))
+
+    def sign(self, data: bytes) -> Signature:
+        """Sign with it."""
+        return Signature(key_id=self.key_id, value=self._private.sign(data))
 
 
 def replace_key(control: Control, keyring: Keyring) -> PublicKey:
@@ -99,22 +106,16 @@ def public_keys(connection: Connection) -> list[PublicKey]:
     return [PublicKey(**row._asdict()) for row in rows]
 
 
-def verify(data: bytes, signature: Signature, keys: Iterable[PublicKey]) -> PublicKey:
-    """Check a signature against the keys that are trusted, and return the one that made it.
+def key_set(connection: Connection, keyring: Keyring, operator: str) -> KeySet:
+    """Return what is published of this installation, its first key made where there is none.
 
     Raises:
-        BadSignature: says why it does not hold.
+        KeyUnavailable, StorageError: as `Signer`.
     """
-    key = next((key for key in keys if key.key_id == signature.key_id), None)
-    if key is None:
-        raise BadSignature(f"it names the key {signature.key_id!r}, which is none of those given")
-    if signature.algorithm != ALGORITHM or _key_id(key.public) != key.key_id:
-        raise BadSignature("its key or algorithm is not what it says it is")
-    try:
-        Ed25519PublicKey.from_public_bytes(key.public).verify(signature.value, data)
-    except InvalidSignature:
-        raise BadSignature("what was signed was changed since, or another key signed it") from None
-    return key
+    if not (keys := public_keys(connection)):
+        _begin(connection, keyring)
+        keys = public_keys(connection)
+    return KeySet(installation=installation_id(keys), operator=operator, keys=tuple(keys))
 
 
 def _present(connection: Connection) -> str | None:
@@ -125,19 +126,18 @@ def _present(connection: Connection) -> str | None:
 def _begin(connection: Connection, keyring: Keyring) -> str:
     private = Ed25519PrivateKey.generate()
     public = private.public_key().public_bytes_raw()
-    keyring.put(_key_name(_key_id(public)), private.private_bytes_raw())
-    row = {"key_id": _key_id(public), "public": public, "since_us": time.time_ns() // 1000}
+    keyring.put(_key_name(key_id_of(public)), private.private_bytes_raw())
+    # Their order outlives a clock that was set back: the installation's id follows from the first.
+    newest_us = connection.execute(select(func.max(signing_key.c.since_us))).scalar() or 0
+    since_us = max(time.time_ns() // 1000, newest_us + 1)
+    row = {"key_id": key_id_of(public), "public": public, "since_us": since_us}
     connection.execute(signing_key.insert().values(row))
-    return _key_id(public)
+    return key_id_of(public)
 
 
 def _end_all(connection: Connection) -> None:
     ended = {"until_us": time.time_ns() // 1000}
     connection.execute(signing_key.update().where(signing_key.c.until_us.is_(None)).values(ended))
-
-
-def _key_id(public: bytes) -> str:
-    return hashlib.sha256(public).hexdigest()[:16]
 
 
 def _key_name(key_id: str) -> str:

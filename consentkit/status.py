@@ -40,6 +40,7 @@ class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
         sampled: records left out in a flood, each counted in the log.
         unrecorded: requests that came before the log was open.
         pages_without_banner: documents that came compressed, and so without a banner.
+        unkept_refusals: refusals that hold, and whose record could be neither written nor kept for later.
         fault: why it could not start; empty where it has.
     """
 
@@ -52,6 +53,7 @@ class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
     sampled: int = 0
     unrecorded: int = 0
     pages_without_banner: int = 0
+    unkept_refusals: int = 0
     fault: str = ""
 
 

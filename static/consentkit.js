@@ -5,7 +5,7 @@
  */
 
 /** @typedef {Record<string, boolean>} Categories */
-/** @typedef {{decided: boolean, categories: Categories, services: string[], revision?: string | number}} Choice */
+/** @typedef {{decided: boolean, categories: Categories, services: string[], revision?: string | number, news?: string[]}} Choice */
 
 /**
  * Read the choice out of document.cookie; of several that differ, granted is what all of them grant.
@@ -43,7 +43,7 @@ export function granted(categories, elsewhere = {}) {
 export function start() {
   const find = (/** @type {string} */ selector) => /** @type {any} */ (document.querySelector(selector));
   if (!find("#consentkit")) return;
-  const { mount, cookie, revision, categories, waking } = find("#consentkit").dataset;
+  const { lang, dataset: { mount, cookie, revision, categories, waking } } = find("#consentkit");
   const { globalPrivacyControl: signal } = /** @type {any} */ (navigator);
   const headers = { Accept: "application/json" };
   const read = (text = document.cookie) => readChoice(text, cookie.split(" "), categories.match(/\S+/g) ?? []);
@@ -62,13 +62,13 @@ export function start() {
   let choice = sure() ?? read("");
   let isEdited = false;
   let isPlain = false;
-  let isSending = false;
   let awake = Promise.resolve();
+  let sent = awake;
 
   async function current() {
     const own = sure();
     if (own) return own;
-    const answer = await fetch(`${mount}/choice`, { headers }).catch(() => null);
+    const answer = await fetch(`${mount}/choice?lang=${lang}`, { headers }).catch(() => null);
     return answer?.ok ? answer.json() : nothing();
   }
 
@@ -76,7 +76,7 @@ export function start() {
     || (element.host === location.host && element.pathname === `${mount}/settings`);
 
   function show() {
-    const [root, banner, back] = ["#consentkit", ".ck-banner", ".ck-way"].map(find);
+    const [root, banner, back] = ["#consentkit", ".ck-first", ".ck-way"].map(find);
     if (!root) return;
     const { state } = root.dataset;
     const asks = !choice.decided && state !== "answered" && !(signal && state === "shared");
@@ -96,6 +96,11 @@ export function start() {
     const isLost = granted(before.categories, next.categories).length > 0
       || (!gained && before.services.some((id) => !next.services.includes(id)));
     choice = next;
+    // The markup of a page from a shared cache can't say what is new to this visitor.
+    for (const news of next.news?.length ? document.querySelectorAll(".ck-news[hidden]") : []) {
+      news.lastElementChild.append(...next.news.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
+      news.hidden = false;
+    }
     show();
     const saved = find(".ck-saved");
     if (saved && (next.message || isLost)) {
@@ -124,14 +129,15 @@ export function start() {
     await wakeAllowed(); // looked up anew: it may have held another, and a withdrawal stops the rest
   }
 
-  async function send(/** @type {URLSearchParams} */ body) {
-    isSending = true;
-    await answer(body).finally(() => { isSending = false; });
+  // In turn: each carries the last one's cookies.
+  function send(/** @type {URLSearchParams} */ body) {
+    const next = () => answer(body);
+    return (sent = sent.then(next, next));
   }
 
   async function answer(/** @type {URLSearchParams} */ body) {
     const response = await fetch(`${mount}/choice`, { method: "POST", body, headers });
-    if (!response.ok) throw new Error(`The choice was answered with status ${response.status}`);
+    if (!response.ok) throw new Error(`The choice was answered with ${response.status}`);
     const next = await response.json();
     find(".ck-dialog")?.close();
     // Only a refusal under a privacy signal needs no cookie.
@@ -142,7 +148,7 @@ export function start() {
   async function decide(/** @type {string} */ decision, /** @type {Categories} */ wanted = {}) {
     const isMore = decision === "accept" || granted(wanted, choice.categories).length;
     if (isMore && !navigator.userActivation?.isActive) throw new Error("Consent takes a visitor's own action");
-    const body = new URLSearchParams({ decision, via: "api", keep: "on", lang: find("#consentkit").lang });
+    const body = new URLSearchParams({ decision, via: "api", keep: "on", lang });
     for (const category in wanted) body.set(category, wanted[category] ? "on" : "off");
     await send(body);
   }
@@ -153,6 +159,7 @@ export function start() {
     for (const box of dialog.querySelectorAll("[type=checkbox]")) box.checked = choice.categories[box.name];
     find("#consentkit").hidden = false;
     dialog.showModal();
+    import(waking).then(({ describe }) => describe(dialog));
   }
 
   document.addEventListener("submit", (event) => {
@@ -171,7 +178,7 @@ export function start() {
     const target = /** @type {any} */ (event.target).closest("a[href], button, [data-consentkit-settings]");
     if (!target || event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey) return;
     const { action } = target.dataset;
-    if (find(".ck-dialog") && isSettings(target)) {
+    if (find(".ck-dialog:not([open])") && isSettings(target)) {
       event.preventDefault();
       open();
     } else if (action === "close") find(".ck-dialog").close();
@@ -191,8 +198,9 @@ export function start() {
 
   // Another tab may have answered, or this page comes from the back-forward cache.
   const sync = async () => {
+    await sent.catch(() => {});
     const next = await current();
-    if (!isSending && text(next) !== text(choice)) settle(next);
+    if (text(next) !== text(choice)) settle(next);
   };
   /** @type {any} */ (window).cookieStore?.addEventListener("change", (/** @type {any} */ { changed, deleted }) => {
     if ([...changed, ...deleted].some(({ name }) => cookie.split(" ").includes(name))) sync();

@@ -57,7 +57,7 @@ def test_without_file_and_environment_the_defaults_hold() -> None:
     settings = Settings.load(None, {})
     assert settings.site.languages == ("lv", "ru", "en", "et", "lt")
     assert settings.site.mount == "/consentkit"
-    assert settings.site.storage_region == "LV"
+    assert settings.site.storage_region == ""
     assert settings.site.wind_down_days == 90
     assert settings.requestlog.rotate == "day"
     assert settings.requestlog.retention_days == 90

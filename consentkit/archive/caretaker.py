@@ -14,23 +14,28 @@ from typing import TYPE_CHECKING, Final
 from consentkit.archive import inforce
 from consentkit.archive.aggregate import Aggregator
 from consentkit.archive.evidence.heads import note_heads
+from consentkit.archive.evidence.proof import prune_proof
 from consentkit.archive.evidence.pruning import prune_due
+from consentkit.archive.export.pending import PendingExports
 from consentkit.archive.farewell.countdown import Countdown, wind_down
+from consentkit.archive.oldrequests import prune_requests
 from consentkit.archive.period import Catalogue
 from consentkit.archive.periodlock import PeriodBusy
 from consentkit.archive.retention import Retention
 from consentkit.archive.schedule import DAY_US
 from consentkit.archive.sealing import is_ripe, seal
+from consentkit.archive.showings import add_showings
 from consentkit.archive.truncation import truncate_due
 from consentkit.audit import SYSTEM
 from consentkit.errors import ConsentKitError
-from consentkit.settings import Keep
+from consentkit.settings import ConsentPolicy, Keep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, MutableMapping
 
     from consentkit.archive.evidence.heads import WrittenHead
     from consentkit.archive.holdings import Holdings
+    from consentkit.archive.publishing import Publisher
 
 logger = logging.getLogger("consentkit.ingest")
 
@@ -50,7 +55,10 @@ class Caretaker:
         release: called with the time before anything is sealed or destroyed; the ingester lets go.
         written: the heads that the ingester has written; those that are noted are taken out.
         keep_audit_days: how long an entry of the audit is kept.
+        keep_proof_days: how long a decision is kept after its consent has ended.
+        choice_lifetime_days: how long a choice holds.
         countdown: to the destruction of all, after the service has ended.
+        publisher: of what outsiders may see; None = nothing is published.
         now_us: the clock, in microseconds since 1970 UTC.
 
     Attributes:
@@ -66,7 +74,10 @@ class Caretaker:
         release: Callable[[int], None],
         written: MutableMapping[str, WrittenHead] | None = None,
         keep_audit_days: int = Keep().audit,
+        keep_proof_days: int = Keep().proof,
+        choice_lifetime_days: int = ConsentPolicy().lifetime_days,
         countdown: Countdown | None = None,
+        publisher: Publisher | None = None,
         now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
         self._holdings = holdings
@@ -77,8 +88,12 @@ class Caretaker:
         self._release = release
         self._written = {} if written is None else written
         self._keep_audit_days = keep_audit_days
+        self._keep_proof_days = keep_proof_days
+        self._choice_lifetime_days = choice_lifetime_days
         self._countdown = countdown
+        self._publisher = publisher
         self._pruned_on = 0
+        self._proof_pruned_on = 0
         self._now_us = now_us
         self._next_round = 0.0
         self._told: dict[str, str] = {}
@@ -108,15 +123,22 @@ class Caretaker:
         self._attempt("letting go of periods", lambda: self._release(self._now_us()))
         self._attempt("retention", self._retain)
         self._attempt("the end of the service", self._wind_down)
+        self._attempt("the counts of the banner", self._add_showings)
+        self._attempt("exports that nobody took", self._sweep_exports)
         if is_drained:
             self._attempt("the statistics", lambda: self._aggregator.run(self._now_us()))
             self._attempt("sealing", self._seal)
             self._attempt("the cutting of addresses", self._truncate)
+        self._attempt("the pruning of proof", self._prune_proof)
         self._attempt("the pruning of the audit", self._prune)
+        self._attempt("the pruning of people's requests", self._prune_requests)
+        if self._publisher is not None:
+            self._attempt("publishing", self._publish)
 
     def stop(self) -> None:
         """Note what was written last, before the ingester ends in good order."""
         self._attempt("the note of heads", self._note)
+        self._attempt("the counts of the banner", self._add_showings)
 
     @property
     def undone(self) -> dict[str, str]:
@@ -132,6 +154,9 @@ class Caretaker:
     def _note(self) -> None:
         note_heads(self._holdings.control, SYSTEM, self._written)
 
+    def _add_showings(self) -> None:
+        add_showings(self._holdings.control, self._holdings.directory, now_s=self._now_us() / 1_000_000)
+
     def _prune(self) -> None:
         day = self._now_us() // DAY_US
         if day != self._pruned_on:
@@ -143,6 +168,26 @@ class Caretaker:
                 retention_days=self._retention_days,
             )
             self._pruned_on = day
+
+    def _prune_requests(self) -> None:
+        prune_requests(self._holdings.control, keep_days=self._keep_audit_days, now_us=self._now_us())
+
+    def _prune_proof(self) -> None:
+        day = self._now_us() // DAY_US
+        if day != self._proof_pruned_on:
+            prune_proof(
+                self._holdings.control,
+                SYSTEM,
+                keep_days=self._keep_proof_days,
+                lifetime_days=self._choice_lifetime_days,
+                now_us=self._now_us(),
+                retention_days=self._retention_days,
+            )
+            self._proof_pruned_on = day
+
+    def _publish(self) -> None:
+        if self._publisher is not None:
+            self._publisher.publish(self._holdings, self._now_us())
 
     def _retain(self) -> None:
         outcome = self._retention.run(self._now_us())
@@ -156,6 +201,9 @@ class Caretaker:
             truncate_due(
                 self._holdings, self._truncate_after_days, SYSTEM, self._now_us(), wait_seconds=_WAIT_SECONDS
             )
+
+    def _sweep_exports(self) -> None:
+        PendingExports(self._holdings.directory, self._holdings.keyring).sweep()
 
     def _wind_down(self) -> None:
         if self._countdown is not None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
-from consentkit.settings import Keep, RequestLog, Site
+from consentkit.settings import ConsentPolicy, Keep, RequestLog, Site
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,8 +52,11 @@ class IngestOrder(msgspec.Struct, frozen=True, kw_only=True):
     retention_days: int = RequestLog().retention_days
     truncate_ip_after_days: int | None = None
     keep_audit_days: int = Keep().audit
+    keep_proof_days: int = Keep().proof
+    choice_lifetime_days: int = ConsentPolicy().lifetime_days
     service_ended: date | None = None
     wind_down_days: int = Site().wind_down_days
+    operator: str = ""
     in_force: dict[str, object] = {}
 
     @classmethod
@@ -70,8 +73,11 @@ class IngestOrder(msgspec.Struct, frozen=True, kw_only=True):
             retention_days=log.retention_days,
             truncate_ip_after_days=log.truncate_ip_after_days,
             keep_audit_days=settings.keep.audit,
+            keep_proof_days=settings.keep.proof,
+            choice_lifetime_days=settings.consent.lifetime_days,
             service_ended=settings.site.service_ended,
             wind_down_days=settings.site.wind_down_days,
+            operator=settings.site.operator,
             in_force=settings_in_force(settings),
         )
 
@@ -89,6 +95,9 @@ def settings_in_force(settings: Settings) -> dict[str, object]:
                 found[f"{table}.{name}"] = bool(value)
             elif table != "consent" or name not in _DECLARED:
                 found[f"{table}.{name}"] = value
+    found["recipients"] = [
+        [one.name, one.country, str(one.since or ""), str(one.until or "")] for one in settings.recipients
+    ]
     return found
 
 

@@ -36,11 +36,13 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True):
         entry: the look, as it stands in the audit.
         shown: how many rows it showed; None where it names none, and shows something else.
         kept: those that are still there, newest first.
+        is_whole: all of them were looked for; False where the time was up before.
     """
 
     entry: AuditEntry
     shown: int | None
     kept: tuple[Found, ...]
+    is_whole: bool = True
 
     @property
     def gone(self) -> int:
@@ -99,10 +101,20 @@ def exposures(
     """
     for entry in audit.listed(control, listing or Listing(), before=before):
         if entry.rows and (not numbers or entry.number in numbers):
-            yield _exposure(archive, entry)
+            yield exposure(archive, entry)
 
 
-def _exposure(archive: Archive, entry: AuditEntry) -> Exposure:
+def exposure(archive: Archive, entry: AuditEntry, *, time_limit_seconds: float | None = None) -> Exposure:
+    """Return what one look has shown.
+
+    Args:
+        archive: the log, as it is now.
+        entry: the look, as it stands in the audit.
+        time_limit_seconds: what is found until then; None = it may take for ever.
+
+    Raises:
+        StorageError: a period can't be read.
+    """
     try:
         page = msgspec.json.decode(entry.detail, type=_Page)
         wanted = set(islice(_unpacked(page.requests), entry.rows))  # no more, whatever ranges it names
@@ -111,10 +123,10 @@ def _exposure(archive: Archive, entry: AuditEntry) -> Exposure:
         wanted, filters = set(), Filters()  # another kind of look: its detail says what was shown
     if not wanted:
         return Exposure(entry=entry, shown=None, kept=())
-    found = archive.search(filters, limit=0)
-    return Exposure(
-        entry=entry, shown=len(wanted), kept=tuple(one for one in found if one[1].request_id in wanted)
-    )
+    found = archive.search(filters, limit=0, time_limit_seconds=time_limit_seconds)
+    kept = tuple(one for one in found if one[1].request_id in wanted)
+    is_whole = found.reached is None or len(kept) == len(wanted)
+    return Exposure(entry=entry, shown=len(wanted), kept=kept, is_whole=is_whole)
 
 
 def _again(page: _Page) -> Filters:

@@ -6,21 +6,21 @@ once. How a record stands in the period that it goes to is the store's business.
 
 A time can't be true that lies more than 48 hours ahead of the clock; or that lies before this installation and
 beyond the retention: who spooled through a long outage holds records that are honestly old, and those go to
-their own period. Nor can the clock's own, when it stands before the end of a period that is destroyed already.
+their own period. Nor can the clock's own, when it stands before the end of a period that is destroyed already:
+none goes before it has ended, so the clock has gone back, and its records go to the newest period that is kept.
 For the rest, what lies in a period of the catalogue goes there, as it did when it was read the first time.
 """
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sqlalchemy import select
 
 from consentkit.archive.schedule import DAY_US
 from consentkit.archive.store.interface import Misfiled
 from consentkit.control import audit, misdated
-from consentkit.control import period as period_table
 from consentkit.crypto import sync_directory
 
 if TYPE_CHECKING:
@@ -71,9 +71,9 @@ class Filing:
         noted = self.misfiled(segment)
         if noted is not None and noted.holds(sequence, time_us):
             return self._catalogue.period_of(noted.time_us)
-        # One decision a segment: what came before it, or lies near the period that it names, goes by its time.
-        if noted is None and (present := self._instead(time_us)) is not None:
-            return self._note(segment, sequence, present)
+        # One decision a segment: what came before it, or has a time that it believes, goes by its time.
+        if noted is None and (instead := self._instead(time_us)) is not None:
+            return self._note(segment, sequence, *instead)
         return self._catalogue.period_of(time_us)
 
     def forget(self, segment: Segment) -> None:
@@ -85,58 +85,70 @@ class Filing:
         with self._catalogue.control.transaction() as connection:
             connection.execute(misdated.delete().where(*of_segment))
 
-    def _instead(self, time_us: int) -> Period | None:
-        """Return the period to which a frame goes whose time can't be true; None where it can."""
+    def _instead(self, time_us: int) -> tuple[Period, _Believed] | None:
+        """Return where a frame goes whose time can't be true, and which times can; None where its own can."""
         known = self._catalogue.known_period(time_us)
         now_us = self._now_us()
         if known is not None:
-            if not (known.is_gone and now_us < known.until_us):
-                return None
-            # The clock has gone back: the newest period that is kept is the nearest to the true time.
-            present = next((one for one in self._catalogue.known if not one.is_gone), None)
-        elif time_us > now_us + FAR_US or self._is_too_old(time_us, now_us):
-            present = self._catalogue.period_of(now_us)
-        else:
+            has_gone_back = known.is_gone and now_us < known.until_us
+            return self._newest_kept() if has_gone_back else None
+        if time_us <= now_us + FAR_US and not self._is_too_old(time_us, now_us):
             return None
-        return present if present is not None and _around(present).holds(0, time_us) else None
+        present = self._catalogue.period_of(now_us)
+        if present.is_gone:
+            return self._newest_kept()
+        believed = _around(present)
+        return None if believed.since_us <= time_us < believed.until_us else (present, believed)
+
+    def _newest_kept(self) -> tuple[Period, _Believed]:
+        """Return the period that is nearest to the true time while the clock stands where all is destroyed.
+
+        Where none is kept, it is a new one after all that were. The time of a destroyed one is not believed.
+        """
+        known = self._catalogue.known
+        gone = [one for one in known if one.is_gone]
+        present = next((one for one in known if not one.is_gone), None)
+        if present is None:
+            present = self._catalogue.period_of(max(one.until_us for one in gone))
+        since_us, until_us = _around(present)
+        return present, _Believed(
+            max([since_us, *(one.until_us for one in gone if one.until_us <= present.since_us)]),
+            min([until_us, *(one.since_us for one in gone if one.since_us >= present.until_us)]),
+        )
 
     def _is_too_old(self, time_us: int, now_us: int) -> bool:
         if self._retention_days is None or time_us >= now_us - max(self._retention_days * DAY_US, FAR_US):
             return False
         return time_us < _began_us(self._catalogue, now_us) - FAR_US
 
-    def _note(self, segment: Segment, sequence: int, period: Period) -> Period:
+    def _note(self, segment: Segment, sequence: int, period: Period, believed: _Believed) -> Period:
         time_us = min(max(self._now_us(), period.since_us), period.until_us - _ROOM_US)
+        noted = Misfiled(sequence, time_us, *believed)
+        place = {"worker": segment.worker, "segment": segment.number}
         with self._catalogue.control.transaction() as connection:
-            connection.execute(
-                misdated.insert().values(
-                    worker=segment.worker,
-                    segment=segment.number,
-                    first_sequence=sequence,
-                    period=period.name,
-                    time_us=time_us,
-                )
-            )
-        noted = _around(period)._replace(first_sequence=sequence, time_us=time_us)
+            connection.execute(misdated.insert().values(**place, **noted._asdict()))
         self._noted[segment.worker, segment.number] = noted
         return period
 
 
+class _Believed(NamedTuple):
+    """The times that can be true, for the records of one segment."""
+
+    since_us: int
+    until_us: int
+
+
 def decided(control: Control) -> dict[tuple[str, int], Misfiled]:
     """Return what was decided of segments, by worker and number."""
-    bounds = (period_table.c.since_us, period_table.c.until_us)
-    rows = select(misdated, *bounds).join(period_table, period_table.c.name == misdated.c.period)
     with control.transaction() as connection:
         return {
-            (row.worker, row.segment): Misfiled(
-                row.first_sequence, row.time_us, row.since_us - FAR_US, row.until_us + FAR_US
-            )
-            for row in connection.execute(rows)
+            (row.worker, row.segment): Misfiled(row.first_sequence, row.time_us, row.since_us, row.until_us)
+            for row in connection.execute(select(misdated))
         }
 
 
-def _around(period: Period) -> Misfiled:
-    return Misfiled(0, period.since_us, period.since_us - FAR_US, period.until_us + FAR_US)
+def _around(period: Period) -> _Believed:
+    return _Believed(period.since_us - FAR_US, period.until_us + FAR_US)
 
 
 def _began_us(catalogue: Catalogue, now_us: int) -> int:

@@ -30,6 +30,7 @@ from consentkit.archive.holdings import Holdings
 from consentkit.archive.ingestersays import IngesterSays
 from consentkit.archive.openperiods import OpenPeriods
 from consentkit.archive.period import Catalogue
+from consentkit.archive.publishing import Publisher
 from consentkit.archive.resolve import AgentResolver, PlaceResolver
 from consentkit.archive.spoolreader import SpoolReader
 from consentkit.archive.store.interface import Batch
@@ -202,7 +203,10 @@ def run(order: IngestOrder, stop: threading.Event, *, ready: Callable[[], None] 
         release=ingester.release,
         written=ingester.written,
         keep_audit_days=order.keep_audit_days,
+        keep_proof_days=order.keep_proof_days,
+        choice_lifetime_days=order.choice_lifetime_days,
         countdown=Countdown(order.service_ended, order.wind_down_days, order.retention_days),
+        publisher=Publisher(order.operator, order.retention_days),
     )
     caretaker.start(order.in_force)
     if ready is not None:

@@ -6,10 +6,10 @@ Owns which period an instant belongs to, and the catalogue of periods in the con
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import func, or_, select
 
 from consentkit import audit
 from consentkit.control import period as period_table
@@ -17,7 +17,7 @@ from consentkit.control import period as period_table
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Select
 
     from consentkit.audit import Actor
     from consentkit.control import Control
@@ -157,9 +157,44 @@ def change(connection: Connection, period: Period, from_states: Sequence[str], *
     return done.rowcount == 1
 
 
-def _listed(connection: Connection) -> list[Period]:
-    rows = connection.execute(select(period_table).order_by(period_table.c.since_us.desc())).all()
-    return [Period(**row._asdict()) for row in rows]
+# Destroyed periods stay listed for ever, so that thousands are read: in the order of the struct, not by name.
+_SELECT: Final = select(*(period_table.c[name] for name in Period.__struct_fields__)).order_by(
+    period_table.c.since_us.desc()
+)
+
+# As a list, which the index serves, and not as what they are not.
+_KEPT: Final = period_table.c.state.in_(("open", "sealed", "destroying"))
+
+
+def _listed(connection: Connection, query: Select[Any] = _SELECT) -> list[Period]:
+    return [Period(*row) for row in connection.execute(query)]
+
+
+def kept(control: Control, *, gone_since_us: int | None = None) -> list[Period]:
+    """Return the periods that are not destroyed, newest first.
+
+    Args:
+        control: lists them.
+        gone_since_us: with the destroyed ones that began at this time or later; None = none of them.
+    """
+    wanted = _KEPT if gone_since_us is None else or_(_KEPT, period_table.c.since_us >= gone_since_us)
+    with control.reading() as connection:
+        return _listed(connection, _SELECT.where(wanted))
+
+
+def oldest_kept_us(control: Control) -> int | None:
+    """Return when the oldest period begins that is not destroyed; None where all are."""
+    query = select(func.min(period_table.c.since_us)).where(_KEPT)
+    with control.reading() as connection:
+        return connection.execute(query).scalar()
+
+
+def destroyed(control: Control) -> tuple[int, int | None]:
+    """Return how many periods were destroyed, and when the last one was."""
+    query = select(func.count(), func.max(period_table.c.destroyed_us)).where(period_table.c.state == "destroyed")
+    with control.reading() as connection:
+        count, last_us = connection.execute(query).one()
+    return count, last_us
 
 
 class Catalogue:
@@ -176,7 +211,7 @@ class Catalogue:
 
     def list(self) -> list[Period]:
         """Return all periods, newest first."""
-        with self.control.transaction() as connection:
+        with self.control.reading() as connection:
             return _listed(connection)
 
     @property

@@ -16,7 +16,7 @@ from consentkit import audit
 from consentkit.archive import aggregate, inforce, schedule
 from consentkit.archive.destruction import Order, destroy, finish_rewrite, remove_remains
 from consentkit.archive.incident.begun import finish_begun
-from consentkit.archive.period import Catalogue, Period, change, note_ahead
+from consentkit.archive.period import Catalogue, Period, change, kept, note_ahead
 from consentkit.archive.periodlock import READER_SECONDS, custody
 from consentkit.archive.recovery import is_lost, take_back
 from consentkit.archive.schedule import Going
@@ -75,14 +75,18 @@ class Retention:
         self._actor = actor
         self._wait_seconds = wait_seconds
 
-    def plan(self, now_us: int, *, acting_as_us: int | None = None) -> list[Going]:
+    def plan(
+        self, now_us: int, *, acting_as_us: int | None = None, listed: Sequence[Period] | None = None
+    ) -> list[Going]:
         """Return what goes now, oldest first.
 
         Args:
             now_us: what the clock says.
             acting_as_us: go by this time instead; what its day has not come for is early.
+            listed: the periods that are not destroyed, and any others; None = they are read.
         """
-        listed = self._periods()
+        if listed is None:
+            listed = kept(self._holdings.control)
         found = schedule.going(
             (self._as_its_key(period) for period in listed),
             retention_days=self._retention_days,

@@ -20,7 +20,8 @@ import sqlcipher3.dbapi2 as sqlcipher
 from consentkit.archive.destruction import remove_files
 from consentkit.archive.period import Period
 from consentkit.archive.sealing import Contents, close_for_good
-from consentkit.archive.store.digest import REQUEST_COLUMNS, digest_key, restate
+from consentkit.archive.store.digest import REQUEST_COLUMNS, digest_key
+from consentkit.archive.store.recompute import restate
 from consentkit.control import open_sqlcipher
 from consentkit.errors import StorageError
 
@@ -42,15 +43,15 @@ _MOVED_COLUMNS: Final = ", ".join(
     "moved.new" if column == "client" else f"r.{column}" for column in REQUEST_COLUMNS.split(", ")
 )
 
-# Several clients may become one. The place was found by the full address; of a network's several places the
-# first stands for all.
+# Several clients may become one, of one place each: the place was found by the full address, and is kept.
 _WITH_ADDRESSES_CHANGED: Final = f"""
 CREATE TEMP TABLE changed AS SELECT id, changed(address) AS address, changed(peer) AS peer, source, country, city
   FROM old.client WHERE id IN (SELECT client FROM old.request WHERE {_KEPT});
-INSERT OR IGNORE INTO client (address, peer, source, country, city)
-  SELECT address, peer, source, country, city FROM changed ORDER BY id;
+INSERT INTO client (address, peer, source, country, city)
+  SELECT address, peer, source, country, city FROM changed GROUP BY 1, 2, 3, 4, 5 ORDER BY min(id);
 CREATE TEMP TABLE moved (old INTEGER PRIMARY KEY, new INTEGER NOT NULL);
-INSERT INTO moved SELECT changed.id, client.id FROM changed JOIN client USING (address, peer, source);
+INSERT INTO moved SELECT changed.id, client.id
+  FROM changed JOIN client USING (address, peer, source, country, city);
 INSERT INTO request ({REQUEST_COLUMNS}) SELECT {_MOVED_COLUMNS}
   FROM old.request r JOIN moved ON moved.old = r.client WHERE r.{_KEPT} ORDER BY r.id;
 """  # noqa: S608 - our own names
@@ -172,7 +173,7 @@ def _copy(connection: sqlcipher.Connection, key: bytes, left_out: LeftOut | None
     tables = connection.execute(
         "SELECT sql FROM old.sqlite_master WHERE sql IS NOT NULL ORDER BY rowid"
     ).fetchall()
-    schema = "".join(f"{table};" for (table,) in tables)  # the file's own: an incident's differs from a period's
+    schema = "".join(f"{table};" for (table,) in tables)  # the file's own, whichever version made it
     connection.executescript(f"BEGIN; {schema} {_WHOLE} {rows_copied} {_REFERRED_TO}")
     restate(connection, key)
     connection.execute("COMMIT")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import sqlcipher3.dbapi2 as sqlcipher
 
-from consentkit.archive.period import Catalogue
+from consentkit.archive.period import kept
 from consentkit.archive.periodlock import PeriodLock
 from consentkit.archive.retention import Retention
 from consentkit.archive.schedule import due_us
@@ -60,17 +60,26 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     fault: str
 
 
-def standings(holdings: Holdings, retention_days: int, now_us: int) -> list[Standing]:
+def standings(
+    holdings: Holdings, retention_days: int, now_us: int, *, gone_since_us: int | None = 0
+) -> list[Standing]:
     """Return all periods, newest first.
+
+    Args:
+        holdings: the store.
+        retention_days: in force.
+        now_us: the clock.
+        gone_since_us: of the destroyed ones those that began at this time or later; None = none of them.
 
     Raises:
         StorageError: the control database refuses.
     """
-    plan = Retention(holdings, retention_days, SYSTEM).plan(now_us)
+    listed = kept(holdings.control, gone_since_us=gone_since_us)
+    plan = Retention(holdings, retention_days, SYSTEM).plan(now_us, listed=listed)
     waits = {going.period.name: going.early for going in plan if not going.is_begun}
     begun = {going.period.name for going in plan if going.is_begun}
     found = []
-    for period in Catalogue(holdings.control, "day").known:
+    for period in listed:
         measured, fault = _measured(holdings, period)
         due = due_us(period, retention_days, now_us)
         is_late = due + OVERDUE_AFTER_US <= now_us
@@ -95,8 +104,10 @@ def standings(holdings: Holdings, retention_days: int, now_us: int) -> list[Stan
 
 def _measured(holdings: Holdings, period: Period) -> tuple[Period, str]:
     """Return the period with what it holds: of an open one, as it is now."""
+    if period.state != "open":
+        return period, ""
     file = holdings.file(period)
-    if period.state != "open" or holdings.keyring.was_destroyed(period.key_name) or not file.exists():
+    if holdings.keyring.was_destroyed(period.key_name) or not file.exists():
         return period, ""
     try:
         with PeriodLock(file, exclusive=False, wait_seconds=_WAIT_SECONDS):

@@ -135,10 +135,10 @@ def listed(
     Raises:
         StorageError: the control database can't be read.
     """
-    conditions, shown = _conditions(listing), 0
+    wanted, shown = conditions(listing), 0
     while True:
         size = min(_PAGE_ROWS, limit - shown) if limit else _PAGE_ROWS
-        page = select(audit).where(*conditions).order_by(audit.c.number.desc()).limit(size)
+        page = select(audit).where(*wanted).order_by(audit.c.number.desc()).limit(size)
         if before is not None:
             page = page.where(audit.c.number < before)
         with control.transaction() as connection:
@@ -150,16 +150,17 @@ def listed(
         before = found[-1].number
 
 
-def _conditions(listing: Listing) -> list[ColumnElement[bool]]:
-    conditions = [audit.c.time_us >= listing.since_us, audit.c.time_us < listing.until_us]
+def conditions(listing: Listing) -> list[ColumnElement[bool]]:
+    """Return what an entry must fulfil to be among those asked for."""
+    found = [audit.c.time_us >= listing.since_us, audit.c.time_us < listing.until_us]
     for column, wanted in ((audit.c.actor, listing.actor), (audit.c.case_id, listing.case)):
         if wanted:
-            conditions.append(column == wanted)
+            found.append(column == wanted)
     if listing.purpose:
-        conditions.append(audit.c.purpose == listing.purpose)
+        found.append(audit.c.purpose == listing.purpose)
     if listing.action:
-        conditions.append(audit.c.action.like(_like(listing.action), escape="\\"))
-    return conditions
+        found.append(audit.c.action.like(_like(listing.action), escape="\\"))
+    return found
 
 
 def _like(glob: str) -> str:

@@ -16,12 +16,12 @@ from consentkit.archive.destruction import iso_second
 from consentkit.archive.exposure import exposures, page_detail
 from consentkit.archive.search import Archive, pages
 from consentkit.archive.store import Filters
-from consentkit.audit import PURPOSES, BrokenChain, Fault, Listing, Verification
+from consentkit.audit import PURPOSES, Listing, Verification
 from consentkit.cli.evidence import anchor_option, chain_fields, print_chain, progress_bar, read_anchors
 from consentkit.cli.filters import parse_time
 from consentkit.cli.options import config_option, json_option, print_json
 from consentkit.cli.session import Session, look_options, make_look
-from consentkit.consent.ledger import verify_decisions
+from consentkit.consent.ledgercheck import count_decisions, verify_decisions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from consentkit.archive.exposure import Exposure
     from consentkit.archive.search import Found
     from consentkit.audit import AuditEntry, Look, Purpose
+    from consentkit.consent.ledgercheck import LedgerReport
 
 _since_option = click.option("--since", metavar="TIME", help="From this time: ISO 8601, or 2h, 7d ago.")
 _until_option = click.option("--until", metavar="TIME", help="Before this time.")
@@ -154,8 +155,10 @@ def verify(
         for _ in verification.walk():
             bar.advance(1)
     report = verification.report()
-    decisions, fault = _verify_decisions(session)
-    report = msgspec.structs.replace(report, faults=(*report.faults, *fault))
+    with progress_bar(is_shown=not as_json, unit="decisions") as bar:
+        bar.begin(count_decisions(session.control))
+        ledger = verify_decisions(session.control, advance=bar.advance)
+    report = msgspec.structs.replace(report, faults=(*report.faults, *ledger.faults))
     bad = [one.reason for one in report.faults]
     record.record(
         session.control,
@@ -164,11 +167,11 @@ def verify(
         detail={"result": "bad" if bad else "good", "until": report.end.number, "bad": bad[:20]},
     )
     if as_json:
-        print_json({**chain_fields(report), "decisions": decisions})
+        told = {"decisions": ledger.decisions, "let_go": ledger.let_go, "unproved": ledger.unproved}
+        print_json({**chain_fields(report), **told})
     else:
         print_chain(report)
-        if decisions is not None:
-            click.echo(f"The ledger holds: {decisions:,} decisions.")
+        _print_ledger(ledger)
     if bad:
         context.exit(1)
 
@@ -179,11 +182,12 @@ def _accept(session: Session, reason: str) -> None:
     click.echo(told, err=True)
 
 
-def _verify_decisions(session: Session) -> tuple[int | None, list[Fault]]:
-    try:
-        return verify_decisions(session.control), []
-    except BrokenChain as exc:
-        return None, [Fault(f"decision {exc.number}", f"decision {exc.number} of the ledger {exc.fault}")]
+def _print_ledger(ledger: LedgerReport) -> None:
+    if ledger.is_good:
+        let_go = f"; {ledger.let_go:,} were let go after their time" if ledger.let_go else ""
+        click.echo(f"The ledger holds: {ledger.decisions:,} decisions{let_go}.")
+    if ledger.unproved:
+        click.echo(f"Of {ledger.unproved:,} it is not known what was shown.")
 
 
 def _times(since: str | None, until: str | None) -> tuple[int, int]:

@@ -16,6 +16,7 @@ import msgspec
 from consentkit import audit
 from consentkit.archive.evidence import LogVerification, record_result
 from consentkit.archive.holdings import Holdings
+from consentkit.cli.heads import check_heads, heads_option, read_noted
 from consentkit.cli.options import config_option, json_option, print_json
 from consentkit.cli.session import Session
 from consentkit.errors import StorageError
@@ -40,16 +41,19 @@ anchor_option = click.option(
 @click.command()
 @config_option
 @anchor_option
+@heads_option
 @json_option
 @click.pass_context
-def verify(context: click.Context, *, config: Path | None, anchors: BinaryIO | None, as_json: bool) -> None:
+def verify(
+    context: click.Context, *, config: Path | None, anchors: BinaryIO | None, heads: BinaryIO | None, as_json: bool
+) -> None:
     """Check that no row, file, key or entry was changed, added, removed, moved or put back.
 
     Recomputes the digest of every period that is kept, and holds it against what the audit noted while it was
     written; a period that is missing must have its certificate. Exit 1 when something does not hold.
     """
     session = Session(config)
-    given = read_anchors(anchors)
+    given, noted = read_anchors(anchors), read_noted(heads)
     holdings = Holdings(session.settings.storage.directory, session.keyring, session.control)
     with progress_bar(is_shown=not as_json, unit="bytes") as bar:
         verification = LogVerification(holdings, given, advance=bar.advance)
@@ -60,7 +64,7 @@ def verify(context: click.Context, *, config: Path | None, anchors: BinaryIO | N
         _print_objects(report)
     else:
         _print_table(report)
-    if not report.is_good:
+    if not check_heads(session.control, noted, as_json=as_json) or not report.is_good:
         context.exit(1)
 
 

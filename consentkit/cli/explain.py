@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from consentkit.web.coverage import left_in_english
+from consentkit.web.folders import catalogue_folders
+from consentkit.web.texts import Texts
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from consentkit.consent.registry import Registry
-    from consentkit.settings import RequestLog, Settings
+    from consentkit.settings import RequestLog, Settings, Site
 
 # CNIL deliberation 2020-091: a tracker lives at most 13 months, which are 396 or 397 days at the most.
 MAX_TRACKER_DAYS = 397
@@ -75,10 +79,8 @@ def _warnings(settings: Settings, registry: Registry, *, has_secret: bool) -> It
     site, log = settings.site, settings.requestlog
     if not has_secret:
         yield Fact("CONSENTKIT_SECRET", "is not set: one is made beside the keys, which is for development alone")
-    if not site.operator:
-        yield Fact("site.operator", "is empty: visitors must be told who asks (GDPR art. 13(1)(a))")
-    if not site.contact:
-        yield Fact("site.contact", "is empty: visitors must be told where to ask about their data")
+    yield from _missing(site)
+    yield from _untranslated(settings)
     if not log.trusted_proxies:
         yield Fact(
             "requestlog.trusted_proxies",
@@ -97,6 +99,25 @@ def _warnings(settings: Settings, registry: Registry, *, has_secret: bool) -> It
             )
         if missing := [tag for tag in site.languages if tag not in cookie.purpose]:
             yield Fact(cookie.name, f"has no purpose in {', '.join(missing)}: visitors are shown another language")
+
+
+def _untranslated(settings: Settings) -> Iterator[Fact]:
+    folders = catalogue_folders(settings)
+    for language in Texts(settings.site.languages, folders=folders).languages:
+        left, total = left_in_english(language, folders=folders)
+        if left:
+            yield Fact("site.languages", f"{left} of {total} messages stand in English in {language}")
+
+
+def _missing(site: Site) -> Iterator[Fact]:
+    if not site.operator:
+        yield Fact("site.operator", "is empty: visitors must be told who asks (GDPR art. 13(1)(a))")
+    if not site.contact:
+        yield Fact("site.contact", "is empty: visitors must be told where to ask about their data")
+    if not site.authority:
+        yield Fact("site.authority", "is empty: visitors must be told where to complain (GDPR art. 13(2)(d))")
+    if not site.storage_region:
+        yield Fact("site.storage_region", "is empty: visitors are told that nobody says where their data is kept")
 
 
 def _lifetime(days: int | None) -> str:

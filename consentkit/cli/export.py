@@ -20,6 +20,7 @@ from consentkit.archive.search import Archive
 from consentkit.cli.filters import filter_options, make_filters
 from consentkit.cli.options import config_option
 from consentkit.cli.session import Session, look_options, make_look
+from consentkit.cli.shown import Beside
 from consentkit.errors import StorageError
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def export(
         recipient=recipient,
         destroy_by=destroy_by,
     )
-    rows = Archive(session.settings, session.keyring, session.control).search(filters, limit=limit)
+    rows = Archive(session.settings, session.keyring, session.control, case=case).search(filters, limit=limit)
 
     def begin() -> Export:
         days = session.settings.requestlog.retention_days
@@ -94,6 +95,7 @@ def export(
 
     copy = _to_stream(begin, rows) if output == "-" else _to_file(begin, rows, Path(output))
     _tell(copy)
+    Beside(as_json=False).restricted(rows.restricted)
 
 
 def _asked(chosen: Mapping[str, object], limit: int) -> dict[str, object]:

@@ -1,35 +1,31 @@
-"""The filters of every command that searches, and what their values mean.
+"""The filters of every command that searches, as options.
 
-Owns parsing: a value that can't be meant is refused with what is allowed. Applying a filter is the
-archive's job.
+Owns the options and their names in errors. What their values mean is `archive.search.typed`'s matter, applying
+them the store's.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
-import ipaddress
-import re
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 import click
 
-from consentkit.archive.store import Cursor, Filters
+from consentkit.archive.search import typed
+from consentkit.archive.search.typed import DEVICE_TYPES, Typed, understand
 from consentkit.errors import BadSearch
 from consentkit.requestlog.record import OUTCOMES
-from consentkit.requestlog.redact import QUERY_FLAGS, flag_bits
+from consentkit.requestlog.redact import QUERY_FLAGS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
+
+    from consentkit.archive.store import Cursor, Filters
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_AGO: Final = re.compile(r"([0-9]{1,6})([smhdw])", re.ASCII)
-_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_STATUS: Final = re.compile(r"([0-9]{3})|([0-9])xx", re.ASCII)
-_DEVICE_TYPES: Final = ("pc", "mobile", "tablet", "bot", "other")
 
 _OPTIONS: Final = (
     click.option("--since", metavar="TIME", help="From this time: ISO 8601, or 2h, 7d ago."),
@@ -44,7 +40,7 @@ _OPTIONS: Final = (
         "--flag", multiple=True, type=click.Choice(QUERY_FLAGS), help="With suspicious queries of this kind."
     ),
     click.option(
-        "--device-type", default="", type=click.Choice(["", *_DEVICE_TYPES]), metavar="|".join(_DEVICE_TYPES)
+        "--device-type", default="", type=click.Choice(["", *DEVICE_TYPES]), metavar="|".join(DEVICE_TYPES)
     ),
     click.option("--browser", default="", help="With this browser, as Firefox."),
     click.option("--country", default="", metavar="CODE", help="From this country, as LV."),
@@ -80,76 +76,55 @@ def make_filters(
     Raises:
         BadSearch: names the option and what is allowed.
     """
-    return Filters(
-        since_us=parse_time("since", since) if since else 0,
-        until_us=parse_time("until", until) if until else Filters().until_us,
-        networks=tuple(_network(one) for one in address),
-        path=path,
-        host=host,
-        method=method,
-        statuses=tuple(_statuses(one) for one in status),
-        outcome=outcome,
-        flags=flag_bits(flag),
-        device_type=device_type,
-        browser=browser,
-        country=country,
-        is_bot=bot,
-        text=text,
+    understood = understand(
+        Typed(
+            since=since or "",
+            until=until or "",
+            address=tuple(address),
+            path=path,
+            host=host,
+            method=method,
+            status=tuple(status),
+            outcome=outcome,
+            flag=tuple(flag),
+            device_type=device_type,
+            browser=browser,
+            country=country,
+            bot=bot,
+            text=text,
+        )
     )
+    with _as_option():
+        for fault in understood.faults.values():
+            raise fault
+    return understood.filters
 
 
 def parse_time(name: str, text: str, *, now: datetime | None = None) -> int:
-    """Return an instant in microseconds since 1970 UTC.
-
-    A date or time without a zone is in UTC, as everything that is shown.
-
-    Args:
-        name: the option, for the error.
-        text: ISO 8601, or a number and s, m, h, d or w: so long ago.
-        now: the clock.
+    """Return the instant that an option names, in microseconds since 1970 UTC, as `typed.parse_time`.
 
     Raises:
-        BadSearch: it is neither.
+        BadSearch: it is none; names the option.
     """
-    if ago := _AGO.fullmatch(text):
-        past = timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-        return (max((now or datetime.now(UTC)) - past, _EPOCH) - _EPOCH) // timedelta(microseconds=1)
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError as exc:
-        raise BadSearch(f"--{name}", "is no time; write 2026-11-23, 2026-11-23T14:05Z, or 2h or 7d ago") from exc
-    return ((instant if instant.tzinfo else instant.replace(tzinfo=UTC)) - _EPOCH) // timedelta(microseconds=1)
+    with _as_option():
+        return typed.parse_time(name, text, now=now)
 
 
 def parse_cursor(name: str, text: str | None) -> Cursor | None:
     """Return the place in the log that an option names; None where it was not given.
 
-    Args:
-        name: the option, for the error.
-        text: as a search printed it, or a time in ISO 8601.
-
     Raises:
-        BadSearch: it is neither.
+        BadSearch: it is none; names the option.
     """
     if text is None:
         return None
+    with _as_option():
+        return typed.parse_cursor(name, text)
+
+
+@contextlib.contextmanager
+def _as_option() -> Iterator[None]:
     try:
-        return Cursor.parse(text)
-    except (ValueError, OverflowError) as exc:
-        raise BadSearch(f"--{name}", "is no place; write what a search printed, or 2026-11-23T14:05Z") from exc
-
-
-def _network(text: str) -> str:
-    try:
-        return str(ipaddress.ip_network(text, strict=False))
-    except ValueError as exc:
-        raise BadSearch("--address", "is no address and no network; write 192.0.2.7 or 2001:db8::/32") from exc
-
-
-def _statuses(text: str) -> tuple[int, int]:
-    match = _STATUS.fullmatch(text.lower())
-    if match is None:
-        raise BadSearch("--status", "is no status; write 404 or 4xx")
-    if match[1]:
-        return int(match[1]), int(match[1])
-    return int(match[2]) * 100, int(match[2]) * 100 + 99
+        yield
+    except BadSearch as exc:
+        raise BadSearch(f"--{exc.name}", exc.reason) from exc

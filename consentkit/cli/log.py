@@ -74,7 +74,7 @@ def search(
     """
     session = Session(config)
     filters, look = make_filters(**chosen), make_look(purpose, reason, case)
-    found = Archive(session.settings, session.keyring, session.control).search(
+    found = Archive(session.settings, session.keyring, session.control, case=case).search(
         filters,
         limit=limit,
         before=parse_cursor("before", before),
@@ -91,6 +91,7 @@ def search(
     if not shown:
         record_page(session, "log.search", look, {**chosen, **_ends(before, after)}, filters=filters, page=[])
     beside.losses(found.losses)
+    beside.restricted(found.restricted)
     if found.reached is not None:
         beside.goes_on(found.reached, oldest_first=oldest_first, time_limit=time_limit)
     elif last is not None and shown == limit:
@@ -124,7 +125,7 @@ def tail(
     """Show the latest requests, oldest first, and with --follow those that come in."""
     session = Session(config)
     filters, look = make_filters(**chosen), make_look(purpose, reason, case)
-    archive = Archive(session.settings, session.keyring, session.control)
+    archive = Archive(session.settings, session.keyring, session.control, case=case)
     # Before the first rows are looked for, so that none falls in between.
     coming = Follow(archive, session.settings.storage.directory, session.keyring, filters) if follow else None
     found = archive.search(filters, limit=lines, time_limit_seconds=time_limit or None)
@@ -134,6 +135,7 @@ def tail(
     beside = Beside(as_json=as_json)
     _tell(beside, found, latest, goes_on=len(latest) == lines)
     print_rows(reversed(latest), as_json=as_json)
+    beside.restricted(found.restricted)
     if found.reached is not None:
         beside.goes_on(found.reached, oldest_first=False, time_limit=time_limit)
     if coming is not None:

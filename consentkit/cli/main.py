@@ -45,6 +45,7 @@ COMMANDS = {
     "consent": Entry("consent", "consent", "Look at what visitors chose."),
     "cookies": Entry("cookies", "cookies", "Compare the cookies declared with those in use."),
     "inspect": Entry("inspect", "inspect", "Visit the site as a regulator would, and write a dated report."),
+    "admin": Entry("admin", "admin", "Say who may sign in to the admin area."),
     "audit": Entry("audit", "audit", "See who did what to personal data, and check that record."),
     "destroy": Entry("destroy", "destroy", "Hand everything over, then destroy it: the end of a service."),
 }

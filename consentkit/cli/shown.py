@@ -114,6 +114,13 @@ class Beside:
         )
         self._tell("unreadable", msgspec.structs.asdict(losses), words)
 
+    def restricted(self, rows: int) -> None:
+        """Tell how many rows match and may only be stored."""
+        if rows:
+            match = "row matches and is" if rows == 1 else "rows match and are"
+            words = f"{rows:,} {match} restricted (GDPR art. 18)."
+            self._tell("restricted", {"rows": rows}, words)
+
     def goes_on(self, place: Cursor, *, oldest_first: bool, time_limit: float | None = None) -> None:
         """Tell how far a search came, and how to go on.
 

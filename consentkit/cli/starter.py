@@ -21,7 +21,7 @@ operator = $operator  # who runs the site, as visitors are told
 contact = $contact  # where visitors ask about their data
 languages = $languages  # of banner and pages; the first is the default
 # authority = "LV"  # takes complaints: "LV", "EE", "LT", or { name = "…", url = "https://…" }
-# storage_region = "LV"  # the state whose data centre holds the data
+# storage_region = "LV"  # the state whose data centre holds the data; visitors are told
 
 [storage]
 directory = "var/consentkit"  # all data, encrypted

@@ -22,8 +22,8 @@ from consentkit.cli.options import config_option, json_option, print_json
 from consentkit.cli.session import Session, look_options, make_look
 from consentkit.cli.subject_erase import erase
 from consentkit.cli.subject_options import make_person, who_options
+from consentkit.cli.subject_requests import requests
 from consentkit.cli.subject_words import certificate_fields, print_certificate, rows_progress
-from consentkit.web.assets import find_folder
 
 if TYPE_CHECKING:
     from consentkit.archive.export import Copy
@@ -36,6 +36,7 @@ def subject() -> None:
 
 
 subject.add_command(erase)
+subject.add_command(requests)
 
 
 def _future(_context: click.Context, _option: click.Parameter, given: datetime | None) -> date | None:
@@ -57,6 +58,9 @@ def _future(_context: click.Context, _option: click.Parameter, given: datetime |
     metavar="DATE",
     help="When your own copy must be destroyed.  [default: when its oldest row would be]",
 )
+@click.option(
+    "--language", default="", metavar="TAG", help="In which the person is answered.  [default: the site's first]"
+)
 @json_option
 @click.pass_context
 def export(
@@ -73,6 +77,7 @@ def export(
     output: Path,
     recipient: str,
     destroy_by: date | None,
+    language: str,
     as_json: bool,
 ) -> None:
     """Write a signed ZIP of what is kept of a person: a page to read, the data, who looked and why.
@@ -91,7 +96,7 @@ def export(
         output=str(output.absolute()),
         recipient=recipient,
         destroy_by=destroy_by,
-        templates=find_folder("templates"),
+        language=language,
     )
     copy = _write(session, person, terms, proof, output)
     _tell(copy, as_json=as_json)

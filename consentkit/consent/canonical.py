@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 _FORMAT = 1  # a text of another format is not compared: everything counts as added
 
 
-class _Category(msgspec.Struct, frozen=True):
-    """List what one category holds; cookies with their days, None = until the browser closes."""
+class Holdings(msgspec.Struct, frozen=True):
+    """List what one category or service holds; cookies with their days, None = until the browser closes."""
 
     cookies: dict[str, int | None]
     third_party_cookies: dict[str, int | None]
@@ -39,8 +39,8 @@ class _Category(msgspec.Struct, frozen=True):
 
 class _Policy(msgspec.Struct, frozen=True, omit_defaults=True):
     format: int
-    categories: dict[str, _Category]
-    services: dict[str, _Category] = {}  # what each holds, for who allowed it by itself
+    categories: dict[str, Holdings]
+    services: dict[str, Holdings] = {}  # what each holds, for who allowed it by itself
 
 
 def canonical_policy(cookies: Iterable[DeclaredCookie], services: Iterable[Service], operator: str) -> bytes:
@@ -89,17 +89,28 @@ def renewals(old: bytes, new: bytes) -> frozenset[str]:
     return additions(old, new) | {f"+{service}" for service in services}
 
 
-def _added(before: dict[str, _Category], after: dict[str, _Category]) -> frozenset[str]:
+def holdings(text: bytes) -> dict[str, Holdings] | None:
+    """Return what a canonical text says each category holds, and each service, as ``+vimeo``.
+
+    None for a text that can't be read, or of another format.
+    """
+    policy = _decode(text)
+    if policy is None:
+        return None
+    return policy.categories | {f"+{service}": held for service, held in policy.services.items()}
+
+
+def _added(before: dict[str, Holdings], after: dict[str, Holdings]) -> frozenset[str]:
     return frozenset(
         name for name, category in after.items() if name not in before or _adds(before[name], category)
     )
 
 
-def _alone(service: Service, operator: str) -> _Category:
+def _alone(service: Service, operator: str) -> Holdings:
     """List what one service holds, in whatever category."""
     is_operators = service.provider == operator
     providers = {cookie.provider for cookie in service.cookies} | {service.provider}
-    return _Category(
+    return Holdings(
         cookies=_lifetimes(cookie for cookie in service.cookies if not cookie.third_party),
         third_party_cookies=_lifetimes(cookie for cookie in service.cookies if cookie.third_party),
         storage_keys=sorted(_storage_keys(service)),
@@ -111,7 +122,7 @@ def _alone(service: Service, operator: str) -> _Category:
 
 def _category(
     name: str, cookies: tuple[DeclaredCookie, ...], services: tuple[Service, ...], operator: str
-) -> _Category | None:
+) -> Holdings | None:
     own = [cookie for cookie in cookies if cookie.category == name]
     used = [service for service in services if name in service.categories]
     stored = [service for service in services if service.category == name]
@@ -119,7 +130,7 @@ def _category(
         return None
     others = [service for service in used if service.provider != operator]
     providers = {cookie.provider for cookie in own} | {service.provider for service in others}
-    return _Category(
+    return Holdings(
         cookies=_lifetimes(cookie for cookie in own if not cookie.third_party),
         third_party_cookies=_lifetimes(cookie for cookie in own if cookie.third_party),
         storage_keys=sorted({key for each in stored for key in _storage_keys(each)}),
@@ -146,7 +157,7 @@ def is_longer(days: int | None, than: int | None) -> bool:
     return days is not None and (than is None or days > than)
 
 
-def _adds(old: _Category, new: _Category) -> bool:
+def _adds(old: Holdings, new: Holdings) -> bool:
     return (
         _adds_cookies(old.cookies, new.cookies)
         or _adds_cookies(old.third_party_cookies, new.third_party_cookies)
@@ -162,9 +173,12 @@ def _adds_cookies(old: dict[str, int | None], new: dict[str, int | None]) -> boo
 
 
 def _decode_or_nothing(text: bytes) -> _Policy:
-    nothing = _Policy(_FORMAT, {})
+    return _decode(text) or _Policy(_FORMAT, {})
+
+
+def _decode(text: bytes) -> _Policy | None:
     try:
         policy = msgspec.json.decode(text, type=_Policy)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return nothing
-    return policy if policy.format == _FORMAT else nothing
+        return None
+    return policy if policy.format == _FORMAT else None

@@ -69,10 +69,11 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class OwnPurposes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Hold what consentkit's own two cookies are for, by language."""
+    """Hold what consentkit's own three cookies are for, by language."""
 
     choice: Purposes
     id: Purposes
+    session: Purposes
 
 
 def known_services() -> tuple[str, ...]:

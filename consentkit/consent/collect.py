@@ -20,6 +20,7 @@ from consentkit.consent.catalogue import (
     read_service,
 )
 from consentkit.consent.declared import NECESSARY, DeclaredCookie, Service
+from consentkit.consent.names import CookieNames
 from consentkit.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -118,6 +119,17 @@ def _own_cookies(settings: Settings) -> Iterator[_Declared]:
             lifetime_days=consent.lifetime_days,
             path=path,
             domain=consent.cookie_domain if name in names else "",
+        )
+        yield _Declared(cookie, "consent.cookie")
+    sessions = CookieNames(consent.cookie, has_prefix=True)
+    for name in (sessions.session(is_secure=True), sessions.session(is_secure=False)):
+        cookie = DeclaredCookie(
+            name=name,
+            category=NECESSARY,
+            purpose=purposes.session,
+            provider="",
+            lifetime_days=None,
+            path=f"{settings.site.mount}/admin",
         )
         yield _Declared(cookie, "consent.cookie")
 

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from starlette.types import Scope
-
 
 def pairs(field: bytes) -> list[tuple[bytes, bytes]]:
     """Return (name, value) of one Cookie field; a pair without ``=`` is a value with an empty name.
@@ -55,11 +53,6 @@ def values_of(field: bytes, wanted: bytes) -> list[bytes]:
             found.append(value.strip(b" \t"))
         place = field.find(wanted, end) if end != -1 else -1
     return found
-
-
-def cookie_fields(scope: Scope) -> list[bytes]:
-    """Return every Cookie field of a request; HTTP/2 may split one into several (RFC 9113 §8.2.3)."""
-    return [value for name, value in scope["headers"] if name == b"cookie"]
 
 
 def without(fields: list[tuple[bytes, bytes]], is_refused: Callable[[bytes], bool]) -> list[tuple[bytes, bytes]]:

@@ -54,6 +54,7 @@ class Gate:
         narrowing: makes the policy that takes refused services away; None = none is sent.
         cookie_domain: of the choice cookie; empty = host-only.
         blocks_undeclared: drop cookies that nobody declared.
+        deny_only: optional cookies are off for everybody.
         is_debug: tell in a response header what was dropped.
     """
 
@@ -70,11 +71,12 @@ class Gate:
         narrowing: Narrowing | None = None,
         cookie_domain: str = "",
         blocks_undeclared: bool = False,
+        deny_only: bool = False,
         is_debug: bool = False,
     ) -> None:
         self.app = app
         self._registry = registry
-        self._reader = VisitReader(registry, keys, names, signals)
+        self._reader = VisitReader(registry, keys, names, signals, deny_only=deny_only)
         self._names = names
         self._seen = Seen() if seen is None else seen
         self._sightings = sightings

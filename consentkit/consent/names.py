@@ -28,3 +28,11 @@ class CookieNames(msgspec.Struct, frozen=True):
     def consent_id(self) -> str:
         """The name of the cookie that holds the consent id, for our own pages alone."""
         return f"{self.base}_id"
+
+    def session(self, *, is_secure: bool) -> str:
+        """Return the name under which staff of the operator are signed in, for the admin area alone.
+
+        It has a path, which ``__Host-`` does not allow; no subdomain is trusted with it either way, since its
+        value is signed.
+        """
+        return f"__Secure-{self.base}_admin" if is_secure else f"{self.base}_admin"

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Self
 import msgspec
 
 from consentkit.consent.choice import Choice, Consent
+from consentkit.consent.news import Addition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,11 +39,13 @@ class PolicyState(msgspec.Struct, frozen=True):
         hash: SHA-256 of the policy's canonical text.
         renewed: for each older revision, the categories to which something was added since, and the services,
             as ``+vimeo``.
+        news: for each of the latest older revisions, what the policy in force has that it had not.
     """
 
     revision: int
     hash: str
     renewed: dict[int, tuple[str, ...]]
+    news: dict[int, tuple[Addition, ...]] = {}
 
 
 class Policy:
@@ -66,6 +69,7 @@ class Policy:
         self.lifetime_s = lifetime_days * _SECONDS_A_DAY
         self.optional = optional
         self._renewed = {revision: frozenset(names) for revision, names in state.renewed.items()}
+        self._news = state.news
         self._services = services
         self._known = frozenset(optional) | {f"+{service}" for service in services}
         self._undecided = Consent(frozenset(), frozenset(), optional, declared=services)
@@ -91,6 +95,18 @@ class Policy:
                 self._given.clear()
             consent = self._given[choice] = self._in_force(choice)
         return consent
+
+    def news(self, choice: Choice | None) -> tuple[Addition, ...]:
+        """Return what is new in all that a visitor who has chosen before is asked for again.
+
+        Empty where nobody is asked, and under a policy too old to tell.
+        """
+        if choice is None:
+            return ()
+        consent = self.consent(choice)
+        asked = {f"+{each}" for each in choice.services - consent.services}
+        asked.update(name for name in self.optional if consent.answer(name) is None)
+        return tuple(each for each in self._news.get(choice.revision, ()) if each.where in asked)
 
     def _in_force(self, choice: Choice) -> Consent:
         renewed: frozenset[str] = frozenset()

@@ -99,6 +99,7 @@ class VisitReader:
         keys: returns signer and policy, or None before the start has succeeded: then nothing is granted.
         names: of consentkit's own cookies.
         signals: by which a browser refuses, beside Global Privacy Control.
+        deny_only: optional cookies are off for everybody, whatever was chosen before.
     """
 
     def __init__(
@@ -107,6 +108,8 @@ class VisitReader:
         keys: Callable[[], Keys | None],
         names: CookieNames,
         signals: Sequence[Signal] = (),
+        *,
+        deny_only: bool = False,
     ) -> None:
         self._registry = registry
         self._keys = keys
@@ -115,8 +118,10 @@ class VisitReader:
         self._secure_name = names.choice(is_secure=True).encode()
         self._id_name = names.consent_id.encode()
         optional, services = registry.categories, registry.service_categories
-        self._undecided = Consent(frozenset(), frozenset(), optional, declared=services)
         self._signalled = Consent(frozenset(), frozenset(optional), optional, declared=services)
+        undecided = Consent(frozenset(), frozenset(), optional, declared=services)
+        self._deny_only = deny_only
+        self._unasked = self._signalled if deny_only else undecided
 
     def read(self, scope: Scope) -> Visit:
         """Read the choice from a request, and tell which of its cookies are refused."""
@@ -128,9 +133,11 @@ class VisitReader:
             elif name == GPC_FIELD and value == GPC_ON:
                 has_signal = True
         is_secure = scope.get("scheme") in ("https", "wss")
-        visit = Visit(self._undecided, fields, self._id_name, is_secure=is_secure)
+        visit = Visit(self._unasked, fields, self._id_name, is_secure=is_secure)
         if fields:
             self._read_choice(visit, fields)
+        if self._deny_only:
+            visit.consent = self._signalled
         if has_signal or (self._signals and any(signal(scope["headers"]) for signal in self._signals)):
             self._heed_signal(visit)
         if fields and not visit.consent.allows_all:

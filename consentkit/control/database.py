@@ -39,6 +39,7 @@ class Control:
         keyring: holds that key; it is made with the database.
 
     Attributes:
+        directory: the data directory.
         keys_folder: where that key lies.
 
     Raises:
@@ -47,6 +48,7 @@ class Control:
     """
 
     def __init__(self, directory: Path, keyring: Keyring) -> None:
+        self.directory = directory
         self._path = directory / "control.db"
         self.keys_folder = keyring.folder
         settle(self._path, keyring, KEY_NAME)
@@ -62,6 +64,14 @@ class Control:
             hide_parameters=True,
         )
         event.listen(self._engine, "begin", _begin_immediate)
+        self._reading: Engine = create_engine(
+            "sqlite://",
+            module=sqlcipher,
+            creator=lambda: open_sqlcipher(self._path, self._key, read_only=True),
+            poolclass=NullPool,
+            hide_parameters=True,
+        )
+        event.listen(self._reading, "begin", _begin)
         with self.transaction() as connection:
             metadata.create_all(connection)
 
@@ -80,6 +90,11 @@ class Control:
         return hkdf(self._key, label)
 
     @property
+    def keyring(self) -> Keyring:
+        """The keyring that the database was opened with."""
+        return self._keyring
+
+    @property
     def _key(self) -> bytes:
         return self._keyring.load(KEY_NAME)
 
@@ -92,15 +107,29 @@ class Control:
         Raises:
             StorageError: the database refused; what it says is left out where it could hold values.
         """
-        try:
-            with self._engine.begin() as connection:
-                connection.info[_CONTROL] = self
-                yield connection
-                callbacks: list[Callable[[], None]] = connection.info.get(_CALLBACKS, [])
-        except DBAPIError as exc:
-            raise StorageError(str(self._path), f"the control database refused ({exc.orig})") from None
+        with self._telling(), self._engine.begin() as connection:
+            connection.info[_CONTROL] = self
+            yield connection
+            callbacks: list[Callable[[], None]] = connection.info.get(_CALLBACKS, [])
         for callback in callbacks:
             callback()
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection that sees the database as of its first query, changes nothing and waits for no writer.
+
+        Raises:
+            StorageError: the database refused; what it says is left out where it could hold values.
+        """
+        with self._telling(), self._reading.begin() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as exc:
+            raise StorageError(str(self._path), f"the control database refused ({exc.orig})") from None
 
 
 def after_commit(connection: Connection, callback: Callable[[], None]) -> None:
@@ -114,6 +143,10 @@ def control_of(connection: Connection) -> Control:
     if not isinstance(control, Control):
         raise TypeError("the connection is none of Control.transaction")
     return control
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")  # the driver would begin none, and two queries see two moments
 
 
 def _begin_immediate(connection: Connection) -> None:

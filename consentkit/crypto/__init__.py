@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from consentkit.crypto.chunks import BadChunk as BadChunk
+from consentkit.crypto.chunks import ChunkSealer as ChunkSealer
+from consentkit.crypto.chunks import open_chunks as open_chunks
+from consentkit.crypto.chunks import opened_bytes as opened_bytes
 from consentkit.crypto.files import publish as publish
 from consentkit.crypto.files import sync_directory as sync_directory
 from consentkit.crypto.keyring import AcceptedKey as AcceptedKey

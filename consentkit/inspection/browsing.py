@@ -218,7 +218,7 @@ class _Steps:
         self._mount = root.get_attribute("data-mount") or self._mount
         sizes = {}
         for action in ("accept", "reject"):
-            button = self._page.locator(f'#consentkit .ck-banner [data-action="{action}"]').first
+            button = self._page.locator(f'#consentkit .ck-first [data-action="{action}"]').first
             box = button.bounding_box() if button.count() and button.is_visible() else None
             sizes[action] = Size(box["width"], box["height"]) if box else None
         return Banner(

@@ -32,9 +32,6 @@ _METHODS_KEPT: Final = 64
 _WORDS_KEPT: Final = 4096  # distinct texts of one header remembered
 _SCHEMES: Final = frozenset({"http", "https", "ws", "wss"})  # a proxy handling outside of us may give any text
 
-# State keys under which the room next door finds what was read here once.
-FORWARDING: Final = "consentkit.forwarding"
-
 
 class Capture:
     """Record each request that passes, in one `append` to the spool.

@@ -114,7 +114,8 @@ class ConsentPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Say how consent is asked, kept and enforced, and what needs it.
 
     ``cookie`` is the name without a prefix: ``__Host-`` is put before it on https unless ``cookie_domain``
-    is set.
+    is set. ``deny_only`` keeps optional cookies off for everybody and asks nobody; ``position`` is the
+    banner's, where there is room for one that stays in sight.
     """
 
     lifetime_days: int = 184
@@ -122,6 +123,8 @@ class ConsentPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     inject: Literal["auto", "off"] = "auto"
     cookie: str = "consentkit"
     cookie_domain: str = ""
+    deny_only: bool = False
+    position: Literal["bottom", "top", "flow"] = "bottom"
     csp: Literal["off", "report", "enforce"] = "off"
     csp_hosts: tuple[str, ...] = ()
     guard: bool = False

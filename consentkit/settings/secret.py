@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 VARIABLE = "CONSENTKIT_SECRET"
 FILE_VARIABLE = "CONSENTKIT_SECRET_FILE"
+MONITORING_VARIABLE = "CONSENTKIT_MONITORING_TOKEN"
 MIN_LENGTH = 32
 MAX_FILE_BYTES = 65_536  # a secret file; a path that leads elsewhere is not read without end
 
@@ -44,20 +45,43 @@ def read_secrets(environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
     return ()
 
 
-def _read(name: str) -> str:
+def read_monitoring_token(environ: Mapping[str, str] | None = None) -> str:
+    """Return the token with which monitoring asks for figures; empty where none is given.
+
+    It stands in ``CONSENTKIT_MONITORING_TOKEN``, or in the file that ``CONSENTKIT_MONITORING_TOKEN_FILE`` names.
+
+    Args:
+        environ: the environment; None = that of this process.
+
+    Raises:
+        SettingsError: as for `read_secrets`; a token with a space can't be sent.
+    """
+    environ = os.environ if environ is None else environ
+    variable, file_variable = MONITORING_VARIABLE, f"{MONITORING_VARIABLE}_FILE"
+    if variable in environ and file_variable in environ:
+        raise SettingsError(variable, f"and {file_variable} are both set", "set one of them")
+    if variable not in environ and file_variable not in environ:
+        return ""
+    which = variable if variable in environ else file_variable
+    token = (environ[variable] if which == variable else _read(environ[which], which)).strip()
+    _require_strong(which, "the token", token)
+    if not token.isascii() or " " in token:
+        raise SettingsError(which, "the token holds a space or a letter outside of ASCII", "letters and digits")
+    return token
+
+
+def _read(name: str, variable: str = FILE_VARIABLE) -> str:
     try:
         with Path(name).open("rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)
         if len(content) > MAX_FILE_BYTES:
-            raise SettingsError(
-                FILE_VARIABLE, f"names a file of more than {MAX_FILE_BYTES} bytes", "secrets alone"
-            )
+            raise SettingsError(variable, f"names a file of more than {MAX_FILE_BYTES} bytes", "secrets alone")
         return content.decode("utf-8")
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else "no reason given"
-        raise SettingsError(FILE_VARIABLE, f"names a file that can't be read ({reason})") from None
+        raise SettingsError(variable, f"names a file that can't be read ({reason})") from None
     except ValueError:  # not UTF-8, or a NUL in the name
-        raise SettingsError(FILE_VARIABLE, "names a file that is not text in UTF-8") from None
+        raise SettingsError(variable, "names a file that is not text in UTF-8") from None
 
 
 def _split(variable: str, text: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 from typing import ClassVar
 
 import msgspec
@@ -27,8 +28,11 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Say who runs the site, where our pages stand, and where the data is kept.
 
     ``authority`` is the code of a state whose authority is known (``LV``, ``EE``, ``LT``), an Authority, or
-    empty. ``wind_down_days`` after ``service_ended`` everything but holds is destroyed. Languages are BCP 47
-    tags, the default first.
+    empty. ``privacy_url`` is the operator's own policy, about what else the site does.
+    ``wind_down_days`` after ``service_ended`` everything but holds is destroyed. Languages are BCP 47 tags, the
+    default first. ``templates`` and ``catalogues`` are folders of the site's own, whose files go before
+    ours. ``storage_region`` is an ISO 3166 code; empty = not said, and visitors are told so: no default can know
+    where a server stands.
     """
 
     KNOWN_AUTHORITIES: ClassVar[tuple[str, ...]] = ("LV", "EE", "LT")
@@ -39,9 +43,12 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     address: str = ""
     dpo: str = ""
     authority: str | Authority = ""
+    privacy_url: str = ""
     languages: tuple[str, ...] = ("lv", "ru", "en", "et", "lt")
     mount: str = "/consentkit"
-    storage_region: str = "LV"
+    templates: Path | None = None
+    catalogues: Path | None = None
+    storage_region: str = ""
     storage_transfer: str = ""
     service_ended: date | None = None
     wind_down_days: int = 90
@@ -55,15 +62,12 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
                 f"{values.quoted(self.authority)} is not known",
                 '"LV", "EE", "LT", or { name = "…", url = "https://…" }',
             )
+        if self.privacy_url:
+            _require_web_address("privacy_url", self.privacy_url)
         _require_languages(self.languages)
         _require_mount(self.mount)
-        values.require_country("storage_region", self.storage_region)
-        if self.storage_region not in values.EEA and not self.storage_transfer.strip():
-            raise SettingsError(
-                "storage_region",
-                f"{values.quoted(self.storage_region)} lies outside the EU and the EEA",
-                "name the safeguard in storage_transfer (GDPR art. 44 to 49)",
-            )
+        if self.storage_region:
+            _require_safeguard(self.storage_region, self.storage_transfer)
         # Three months, the longest the clients were promised, are at most 92 days.
         values.require_number("wind_down_days", self.wind_down_days, least=0, most=92)
 
@@ -101,6 +105,16 @@ class Recipient(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             )
         if self.since and self.until and self.until < self.since:
             raise SettingsError("until", "lies before since", "the last day on which data was received")
+
+
+def _require_safeguard(region: str, safeguard: str) -> None:
+    values.require_country("storage_region", region)
+    if region not in values.EEA and not safeguard.strip():
+        raise SettingsError(
+            "storage_region",
+            f"{values.quoted(region)} lies outside the EU and the EEA",
+            "name the safeguard in storage_transfer (GDPR art. 44 to 49)",
+        )
 
 
 def _require_languages(languages: tuple[str, ...]) -> None:

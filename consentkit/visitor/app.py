@@ -6,22 +6,20 @@ and markup are the rendering modules'.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote_to_bytes, urlencode
+from typing import TYPE_CHECKING
 
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route, Router
 
-from consentkit.consent import sweep
 from consentkit.consent.csp import REPORT_PATH
 from consentkit.consent.gate import VISIT, Visit, host_of
-from consentkit.visitor import wording
+from consentkit.visitor import once, wording
 from consentkit.visitor.answers import answer_of, method_of
-from consentkit.visitor.cookies_page import CookiesPage
 from consentkit.visitor.desk import (
     Answer,
     ChoiceDesk,
     NotDurable,
+    NotOffered,
     Result,
     Submission,
     TooMany,
@@ -29,12 +27,23 @@ from consentkit.visitor.desk import (
 )
 from consentkit.visitor.error_page import ErrorPage
 from consentkit.visitor.functions import TemplateFunctions
+from consentkit.visitor.information import Information
+from consentkit.visitor.news_wording import news_views
 from consentkit.visitor.pagemarkup import PageMarkup
+from consentkit.visitor.person_endpoint import PersonEndpoint
+from consentkit.visitor.person_page import PersonPage
+from consentkit.visitor.receipt_endpoint import ReceiptEndpoint
+from consentkit.visitor.receipt_page import ReceiptPage
 from consentkit.visitor.reports import ReportEndpoint
+from consentkit.visitor.responses import PAGE_HEADERS, json_response, wants_json
+from consentkit.visitor.settings_endpoint import SettingsEndpoint
 from consentkit.visitor.settings_page import SettingsPage
 from consentkit.visitor.shell import Shell
+from consentkit.visitor.shown_texts import ShownTexts
+from consentkit.visitor.static_files import StaticFiles
 from consentkit.web import origin
 from consentkit.web.assets import Assets
+from consentkit.web.folders import catalogue_folders, template_folders
 from consentkit.web.forms import BadForm, read_form
 from consentkit.web.templates import Templates
 from consentkit.web.texts import Texts
@@ -49,22 +58,13 @@ if TYPE_CHECKING:
     from consentkit.consent.cspreport import ReportDesk
     from consentkit.consent.gate import Keys
     from consentkit.consent.names import CookieNames
+    from consentkit.consent.news import Addition
     from consentkit.consent.registry import Registry
+    from consentkit.consent.showings import Showings
     from consentkit.settings import Settings
     from consentkit.visitor.desk import Recorder
-
-
-_PAGE_HEADERS: Final = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": ("default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"),
-    "Referrer-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-}
-_IMMUTABLE: Final = {
-    "Cache-Control": "public, max-age=31536000, immutable",
-    "Vary": "Accept-Encoding",
-    "X-Content-Type-Options": "nosniff",
-}
+    from consentkit.visitor.links import PersonLinks
+    from consentkit.visitor.receipt_endpoint import ReceiptReader
 
 
 class Visitor:
@@ -77,6 +77,10 @@ class Visitor:
         record: makes a decision durable.
         names: of consentkit's own cookies.
         reports: takes what browsers report of the narrowing policy.
+        showings: counts the pages on which visitors are asked.
+        receipt: makes a visitor's receipt.
+        links: one-time links of people who asked for something.
+        has_secret: the operator gave a secret, so that the disk alone opens nothing.
 
     Attributes:
         markup: what goes into the site's own pages.
@@ -92,36 +96,63 @@ class Visitor:
         record: Recorder,
         names: CookieNames,
         reports: ReportDesk,
+        showings: Showings,
+        receipt: ReceiptReader,
+        links: PersonLinks,
+        has_secret: bool,
     ) -> None:
         self._settings = settings
         self._registry = registry
         self._keys = keys
-        self._texts = Texts(settings.site.languages)
+        self._texts = Texts(settings.site.languages, folders=catalogue_folders(settings))
         self._mount = settings.site.mount
         self._assets = Assets.load()
-        templates = Templates()
-        self.markup = PageMarkup(settings, registry, self._texts, self._assets, templates, revision=self._revision)
+        templates = Templates(folders=template_folders(settings))
+        self.markup = PageMarkup(
+            settings,
+            registry,
+            self._texts,
+            self._assets,
+            templates,
+            revision=self._revision,
+            news=self._news,
+            showings=showings,
+        )
         self.template_functions = TemplateFunctions(self.markup)
         shell = Shell(settings, self._texts, self._assets, mount=self._mount, templates=templates)
-        self._settings_page = SettingsPage(shell, registry, operator=settings.site.operator)
-        self._cookies_page = CookiesPage(shell, registry, operator=settings.site.operator)
+        self._settings_page = SettingsPage(shell, registry, settings)
+        self._settings_endpoint = SettingsEndpoint(
+            self._settings_page, self.markup, registry, mount=self._mount, news=self._news, refuse=self._refusal
+        )
         self._error_page = ErrorPage(shell)
         self._desk = ChoiceDesk(
             registry,
             keys=keys,
             record=record,
+            shown=ShownTexts(registry, self._texts, settings).of,
             names=names,
             cookie_domain=settings.consent.cookie_domain,
+            deny_only=settings.consent.deny_only,
+        )
+        information = Information(
+            settings, registry, shell, names=names, has_secret=has_secret, language=self.markup.language
+        )
+        page = ReceiptPage(shell, registry, mount=self._mount)
+        receipts = ReceiptEndpoint(page, self.markup, receipt, self._refusal)
+        people = PersonEndpoint(
+            PersonPage(shell, mount=self._mount), self.markup, links, settings=settings, refuse=self._refusal
         )
         self._router = Router(
             routes=[
                 Route("/choice", self._get_choice, methods=["GET"]),
                 Route("/choice", self._post_choice, methods=["POST"]),
-                Route("/settings", self._get_settings, methods=["GET"]),
-                Route("/cookies", self._get_cookies, methods=["GET"]),
+                Route("/settings", self._settings_endpoint.get, methods=["GET"]),
+                *information.routes,
+                *receipts.routes,
+                *people.routes,
                 Route(REPORT_PATH, ReportEndpoint(reports).post, methods=["POST"]),
-                Route("/remove", self._post_remove, methods=["POST"]),
-                Route("/static/{name:path}", self._get_static, methods=["GET"]),
+                Route("/remove", self._settings_endpoint.post_remove, methods=["POST"]),
+                Route("/static/{name:path}", StaticFiles(self._assets).get, methods=["GET"]),
                 Route("/{path:path}", self._get_nothing),
             ],
             redirect_slashes=False,
@@ -133,7 +164,9 @@ class Visitor:
 
     async def _get_choice(self, request: Request) -> Response:
         visit: Visit = request.scope[VISIT]
-        return _json(self._choice_view(visit.consent))
+        say = self._texts[self.markup.language(request.scope, None)]
+        news = [each.text for each in news_views(self._news(visit), self._registry, say)]
+        return json_response({**self._choice_view(visit.consent), "news": news})
 
     async def _post_choice(self, request: Request) -> Response:
         try:
@@ -144,6 +177,8 @@ class Visitor:
             result = await self._take(request, answer, form)
         except BadForm as exc:
             return self._refusal(request, exc.status)
+        except NotOffered:
+            return self._not_offered(request)
         except TooManyServices:
             return self._refusal(request, 400)
         except TooMany:
@@ -167,18 +202,19 @@ class Visitor:
             removed=form.get("remove", ""),
             method=method_of(form.get("via", "")),
             locale=self.markup.language(request.scope, form.get("lang")),
-            is_scripted=_wants_json(request),
+            is_scripted=wants_json(request),
             host=host_of(request.scope),
             address=client.host if client else "",
             id_path=request.scope["root_path"],
+            once=form.get(once.FIELD, ""),
         )
         return await self._desk.take(visit, given)
 
     def _chosen(self, request: Request, form: dict[str, str], result: Result) -> Response:
-        if not _wants_json(request):
-            return _see_other(origin.next_path(request, form.get("next", "")))
+        if not wants_json(request):
+            return self._settings_endpoint.after_answer(request, form, has_cookie=bool(result.set_cookies))
         say = self._texts[self.markup.language(request.scope, form.get("lang"))]
-        return _json(
+        return json_response(
             {
                 **self._choice_view(result.consent),
                 "message": wording.saved_message(say, result.consent.categories, result.consent.services),
@@ -194,69 +230,22 @@ class Visitor:
             for service in self._registry.services
         )
 
-    async def _get_settings(self, request: Request) -> Response:
-        visit: Visit = request.scope[VISIT]
-        language = self.markup.language(request.scope, None)
-        page = self._settings_page.render_settings(
-            language,
-            consent_state={name: visit.consent.answer(name) for name in self._registry.categories},
-            services=visit.consent.services,
-            sent_cookies=visit.sent,
-            gpc=visit.has_signal,
-            next_url=origin.next_path(request, request.query_params.get("next", "")),
-            root_path=self._outer_root(request),
-        )
-        return HTMLResponse(page, headers={**_PAGE_HEADERS, "Vary": "Cookie, Accept-Language, Sec-GPC"})
-
-    async def _get_cookies(self, request: Request) -> Response:
-        page = self._cookies_page.render_cookies(
-            self.markup.language(request.scope, None),
-            next_url=origin.next_path(request, request.query_params.get("next", "")),
-            root_path=self._outer_root(request),
-        )
-        return HTMLResponse(page, headers={**_PAGE_HEADERS, "Vary": "Accept-Language"})
-
-    async def _post_remove(self, request: Request) -> Response:
-        try:
-            form = await read_form(request)
-            if not origin.is_same_origin(request):
-                raise BadForm(403)
-        except BadForm as exc:
-            return self._refusal(request, exc.status)
-        visit: Visit = request.scope[VISIT]
-        name = unquote_to_bytes(form.get("name", ""))
-        back = urlencode([(key, form[key]) for key in ("lang", "next") if key in form])
-        response = _see_other(f"{request.scope['root_path']}/settings?{back}")
-        if name in visit.sent:
-            for field in sweep.expirations(
-                [name], self._registry, host=host_of(request.scope), is_secure=visit.is_secure
-            ):
-                response.raw_headers.append((b"set-cookie", field))
-        return response
-
     def consent_page(self, request: Request, category: str) -> Response:
         """Return the answer to a visitor who has not granted what one of the site's endpoints needs: 403."""
         root_path = request.scope.get("root_path", "")
-        if _wants_json(request):
+        if wants_json(request):
             settings = f"{root_path}{self._mount}/settings"
-            return _json({"error": "consent_required", "category": category, "settings": settings}, status=403)
+            needed = {"error": "consent_required", "category": category, "settings": settings}
+            return json_response(needed, status=403)
         page = self._error_page.render_consent_needed(
             self.markup.language(request.scope, None),
             category,
+            deny_only=self._settings.consent.deny_only,
             next_url=origin.next_path(request, request.url.path if request.method == "GET" else ""),
             root_path=root_path,
         )
         vary = {"Vary": "Cookie, Accept, Accept-Language, Sec-GPC"}
-        return HTMLResponse(page, 403, headers={**_PAGE_HEADERS, **vary})
-
-    async def _get_static(self, request: Request) -> Response:
-        asset = self._assets.find(request.path_params["name"])
-        if asset is None:
-            return Response(status_code=404, headers={"Cache-Control": "no-store"})
-        headers = {**_IMMUTABLE, "Content-Type": asset.content_type}
-        if "gzip" in request.headers.get("accept-encoding", ""):
-            return Response(asset.gzipped, headers={**headers, "Content-Encoding": "gzip"})
-        return Response(asset.content, headers=headers)
+        return HTMLResponse(page, 403, headers={**PAGE_HEADERS, **vary})
 
     async def _get_nothing(self, request: Request) -> Response:
         return self._refusal(request, 404)
@@ -269,6 +258,13 @@ class Visitor:
             "revision": self._revision(),
         }
 
+    def _news(self, visit: Visit) -> tuple[Addition, ...]:
+        """Return what is new since the visitor's last choice, where one is asked again."""
+        keys = self._keys()
+        if keys is None or visit.has_signal or self._settings.consent.deny_only:
+            return ()
+        return keys.policy.news(visit.choice)
+
     def _revision(self) -> int:
         keys = self._keys()
         return keys.policy.revision if keys else 0
@@ -277,22 +273,15 @@ class Visitor:
         root_path: str = request.scope["root_path"]
         return root_path.removesuffix(self._mount)
 
+    def _not_offered(self, request: Request) -> Response:
+        if wants_json(request):
+            return json_response({"error": 403}, status=403)
+        return self._settings_endpoint.show(request, status=403)
+
     def _refusal(self, request: Request, status: int) -> Response:
-        if _wants_json(request):
-            return _json({"error": status}, status=status)
+        if wants_json(request):
+            return json_response({"error": status}, status=status)
         page = self._error_page.render_error(
             self.markup.language(request.scope, None), status=status, root_path=self._outer_root(request)
         )
-        return HTMLResponse(page, status_code=status, headers=_PAGE_HEADERS)
-
-
-def _wants_json(request: Request) -> bool:
-    return "application/json" in request.headers.get("accept", "")
-
-
-def _json(content: object, *, status: int = 200) -> Response:
-    return JSONResponse(content, status, headers={"Cache-Control": "no-store", "Vary": "Cookie, Accept, Sec-GPC"})
-
-
-def _see_other(path: str) -> Response:
-    return RedirectResponse(path, 303, headers={"Cache-Control": "no-store"})
+        return HTMLResponse(page, status_code=status, headers=PAGE_HEADERS)

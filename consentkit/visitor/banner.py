@@ -15,11 +15,14 @@ from urllib.parse import quote
 import msgspec
 
 from consentkit.consent.fragments import Insertion
-from consentkit.visitor import views, wording
+from consentkit.visitor import views
 from consentkit.visitor.guarded import guarded
+from consentkit.visitor.news_wording import news_views
+from consentkit.visitor.once import new_once
 from consentkit.web.templates import Templates
 
 if TYPE_CHECKING:
+    from consentkit.consent.news import Addition
     from consentkit.consent.registry import Registry
     from consentkit.settings import ConsentPolicy, Settings
     from consentkit.web.assets import Assets
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
 State: TypeAlias = Literal["ask", "answered", "shared", "notice"]
 
+_NEWS_KEPT: Final = 256  # lists of what is new, one a language, last choice, and what of it is asked again
 _MAX_NEXT_LENGTH: Final = 2_048  # as much as POST /choice takes; for a longer address the Referer decides
 
 
@@ -41,6 +45,8 @@ class Slots(msgspec.Struct, frozen=True):
     next_query: str
     nonce: str
     revision: str
+    news: str
+    once: str
 
 
 class BannerView(msgspec.Struct, frozen=True):
@@ -49,6 +55,8 @@ class BannerView(msgspec.Struct, frozen=True):
     Attributes:
         state: as in ``Banner.fragment``.
         is_notice: only necessary cookies are in use, so nothing is asked.
+        deny_only: optional cookies are off for everybody, so nothing is asked or said.
+        position: where the banner stands: ``bottom``, ``top`` or ``flow``.
         sentences: the request, or the notice.
         categories: the necessary one first; empty for a notice.
         cookie_names: names the choice may have, the stricter first, separated by a space.
@@ -60,6 +68,8 @@ class BannerView(msgspec.Struct, frozen=True):
 
     state: State
     is_notice: bool
+    deny_only: bool
+    position: str
     sentences: tuple[str, ...]
     categories: tuple[views.CategoryView, ...]
     cookie_names: str
@@ -108,6 +118,7 @@ class Banner:
         self._slot = re.compile(f"slot-{token}-({'|'.join(Slots.__struct_fields__)})-")
         # One entry a language and state of the site's own: never more than 4 x languages.
         self._rendered: dict[tuple[str, State], tuple[_Pieces, _Pieces]] = {}
+        self._news: dict[tuple[str, tuple[Addition, ...]], bytes] = {}
 
     def fragment(
         self,
@@ -118,6 +129,7 @@ class Banner:
         nonce: str | None,
         root_path: str = "",
         revision: int = 0,
+        news: tuple[Addition, ...] = (),
     ) -> Insertion:
         """Return what to put into one page.
 
@@ -130,6 +142,7 @@ class Banner:
             nonce: of the page's own policy; None = it has none.
             root_path: ASGI ``root_path`` of the outermost application.
             revision: the policy's, so that a script knows a choice made under an older one.
+            news: what is new since the visitor's last choice. In ``shared`` markup a script fills it in.
 
         Returns:
             ASCII bytes; anything else stands as character references.
@@ -148,9 +161,21 @@ class Banner:
             "next_query": quote(address, safe="", errors="replace").encode("ascii") if address else b"",
             "nonce": b"" if nonce is None else b' nonce="' + _ascii(html.escape(nonce)) + b'"',
             "revision": b"%d" % revision,
+            "news": self._news_markup(language, news) if news or state == "shared" else b"",
+            "once": b"" if state == "shared" else new_once().encode("ascii"),
         }
         head, body = pieces
         return Insertion(head=head.join(values), body=body.join(values))
+
+    def _news_markup(self, language: str, news: tuple[Addition, ...]) -> bytes:
+        made = self._news.get((language, news))
+        if made is None:
+            if len(self._news) >= _NEWS_KEPT:
+                self._news.clear()
+            say = self._texts[language]
+            rendered = self._templates.render("_news.html", say, news=news_views(news, self._registry, say))
+            made = self._news[language, news] = _ascii(rendered)
+        return made
 
     def _render(self, language: str, state: State) -> tuple[_Pieces, _Pieces]:
         view = self._view(language, state)
@@ -161,28 +186,20 @@ class Banner:
 
     def _view(self, language: str, state: State) -> BannerView:
         say = self._texts[language]
-        registry, site, consent = self._registry, self._settings.site, self._settings.consent
+        registry, consent = self._registry, self._settings.consent
         mount = self._slots.root + self._mount
         is_notice = not registry.categories
 
         def address(name: str) -> str:
             return f"{mount}/static/{self._assets.hashed_name(name)}"
 
-        if is_notice:
-            sentences: tuple[str, ...] = (wording.notice_text(say),)
-        else:
-            sentences = wording.request_text(
-                say,
-                operator=site.operator,
-                categories=registry.categories,
-                providers=views.other_providers(registry),
-                embeds=self._embeds,
-            )
         names = [consent.cookie] if consent.cookie_domain else [f"__Host-{consent.cookie}", consent.cookie]
         return BannerView(
             state=state,
             is_notice=is_notice,
-            sentences=sentences,
+            deny_only=consent.deny_only and not is_notice,
+            position=consent.position,
+            sentences=views.first_words(registry, say, self._settings, embeds=self._embeds),
             categories=()
             if is_notice
             else views.category_views(registry, say, default_language=self._texts.default),

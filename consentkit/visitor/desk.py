@@ -10,7 +10,7 @@ import logging
 import re
 import secrets
 import time
-from collections import OrderedDict
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
 
 import anyio.to_thread
@@ -19,13 +19,18 @@ import msgspec
 from consentkit.consent import sweep
 from consentkit.consent.choice import Choice, Consent, fits
 from consentkit.consent.decision import Decision, Method
+from consentkit.consent.outcomes import outcomes
 from consentkit.errors import ConsentKitError
+from consentkit.visitor.choicecookies import ChoiceCookies
+from consentkit.visitor.once import once_digest
+from consentkit.visitor.ratelimit import RateLimit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from consentkit.consent.gate import Keys, Visit
     from consentkit.consent.names import CookieNames
+    from consentkit.consent.outcomes import Outcome
     from consentkit.consent.registry import Registry
 
 logger = logging.getLogger("consentkit")
@@ -37,8 +42,6 @@ _ID_BYTES: Final = 16
 
 # Grants from one address a minute: a household answers far less, and each grant is a row kept for years.
 GRANTS_A_MINUTE: Final = 20
-_MINUTE_S: Final = 60.0
-_ADDRESSES_WATCHED: Final = 10_000
 
 
 class NotDurable(ConsentKitError):
@@ -53,11 +56,21 @@ class TooManyServices(ConsentKitError):
     """Refuse a service: with it, the choice would not fit into its cookie."""
 
 
+class NotOffered(ConsentKitError):
+    """Refuse a grant: optional cookies are off for everybody on this site."""
+
+
 class Recorder(Protocol):
     """Whatever makes a decision durable; blocks until it is."""
 
-    def __call__(self, decision: Decision) -> Decision:
-        """Record one decision or raise ConsentKitError."""
+    def __call__(
+        self, decision: Decision, counted: Sequence[Outcome], shown: bytes, *, once: str, may_wait: bool
+    ) -> Decision:
+        """Record one decision, with what it counts as in the rates and what was shown, or raise ConsentKitError.
+
+        One that may wait holds in any case, so that its row may be written later. One whose form, by the digest of
+        its own value, has said the same already returns the row that is there, under the id that it has.
+        """
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +89,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
         host: of the request, for deleting cookies.
         address: of the client, for counting grants; kept in memory for a minute.
         id_path: path of the id cookie.
+        once: the form's own value, as it came; hostile.
     """
 
     answer: Answer
@@ -86,6 +100,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     address: str
     id_path: str
+    once: str = ""
     unticked: frozenset[str] = frozenset()
     keeps: bool = False
     service: str = ""
@@ -113,11 +128,10 @@ class ChoiceDesk:
         registry: which categories there are, and how refused cookies were set.
         keys: signer and policy, None before the start.
         record: makes a decision durable.
+        shown: returns the canonical text of what visitors are shown in a language.
         names: of consentkit's own cookies.
         cookie_domain: domain for subdomains that share a choice; empty = this host alone.
-
-    Attributes:
-        owed: refusals that hold although their row could not be written.
+        deny_only: nothing is granted to anyone, so that a refusal too leaves nothing to record.
     """
 
     def __init__(
@@ -126,16 +140,18 @@ class ChoiceDesk:
         *,
         keys: Callable[[], Keys | None],
         record: Recorder,
+        shown: Callable[[str], bytes],
         names: CookieNames,
         cookie_domain: str,
+        deny_only: bool = False,
     ) -> None:
         self._registry = registry
         self._keys = keys
         self._record = record
-        self._names = names
-        self._cookie_domain = cookie_domain
-        self._grants: OrderedDict[str, list[float]] = OrderedDict()
-        self.owed = 0
+        self._shown = shown
+        self._cookies = ChoiceCookies(names, cookie_domain)
+        self._deny_only = deny_only
+        self._grants = RateLimit(GRANTS_A_MINUTE)
 
     async def take(self, visit: Visit, given: Submission) -> Result:
         """Record an answer and return what holds now.
@@ -150,40 +166,52 @@ class ChoiceDesk:
             NotDurable: a grant could not be recorded, or consentkit has not started.
             TooMany: a grant too many from one address.
             TooManyServices: the choice has no room for one more.
+            NotOffered: nothing is granted on this site.
         """
         keys = self._keys()
         if keys is None:
             raise NotDurable("consentkit has not started, so no choice can be signed")
         before = visit.consent
         consent = self._meant(before, given)
-        if not fits(consent.services):
-            raise TooManyServices("the choice has no room for one more service")
+        self._require_possible(consent)
         lost_services = frozenset(each for each in before.services if not consent.allows_service(each))
         fields = self._expire(visit, consent, lost_services, given.host)
         # Under a privacy signal a refusal holds without a cookie; but what it only suspends can be withdrawn.
-        is_known = (visit.choice is not None or visit.has_signal) and not visit.is_suspended
+        needs_no_cookie = visit.has_signal or (self._deny_only and bool(self._registry.categories))
+        is_known = (visit.choice is not None or needs_no_cookie) and not visit.is_suspended
         if is_known and _state(before) == _state(consent):
             return Result(consent, tuple(fields), is_withdrawal=False)
         has_grant = bool(consent.granted or consent.services)
         is_more = not (consent.granted <= before.granted and all(map(before.allows_service, consent.services)))
-        if is_more:
-            self._count_grant(given.address)
-        consent_id = self._consent_id(visit, has_grant=has_grant)
+        if is_more and not self._grants.allows(given.address):
+            raise TooMany(f"more than {GRANTS_A_MINUTE} grants a minute from one address")
+        decision = Decision(
+            consent_id=self._consent_id(visit, has_grant=has_grant),
+            granted=self._listed(consent.granted, consent.services),
+            denied=self._listed(consent.denied, lost_services),
+            method=given.method,
+            revision=keys.policy.revision,
+            locale=given.locale,
+            script=int(given.is_scripted),
+        )
         is_withdrawal = bool(lost_services) or not before.granted <= consent.granted
+        if is_withdrawal and not has_grant:
+            decision = msgspec.structs.replace(decision, method="withdrawal")
         if self._registry.categories:  # where nothing is asked, "OK" hides a notice and decides nothing
-            decision = Decision(
-                consent_id=consent_id,
-                granted=self._listed(consent.granted, consent.services),
-                denied=self._listed(consent.denied, lost_services),
-                method="withdrawal" if is_withdrawal and not has_grant else given.method,
-                revision=keys.policy.revision,
-                locale=given.locale,
-                script=int(given.is_scripted),
-            )
-            await self._make_durable(decision, is_grant=is_more)
+            own_before = keys.policy.consent(visit.choice)  # what a privacy signal makes of it is no answer
+            counted = outcomes(own_before, consent, self._registry.categories)
+            once = once_digest(given.once, given.address)
+            decision = await self._make_durable(decision, counted, once, is_grant=is_more)
         fields.insert(0, self._signed(consent, keys, visit))
-        fields += self._id_cookie(consent_id if has_grant else "", keys.policy.lifetime_s, visit, given.id_path)
+        kept_id = decision.consent_id if has_grant else ""
+        fields += self._cookies.consent_id(kept_id, keys.policy.lifetime_s, visit, given.id_path)
         return Result(consent, tuple(fields), is_withdrawal=is_withdrawal)
+
+    def _require_possible(self, consent: Consent) -> None:
+        if not fits(consent.services):
+            raise TooManyServices("the choice has no room for one more service")
+        if self._deny_only and (consent.granted or consent.services):
+            raise NotOffered("optional cookies are off on this site")
 
     def _signed(self, consent: Consent, keys: Keys, visit: Visit) -> bytes:
         """Return the Set-Cookie field of a choice made now."""
@@ -195,7 +223,7 @@ class ChoiceDesk:
             consent.services,
             visit.has_signal,
         )
-        return self._choice_cookie(keys.signer.write(choice), keys.policy.lifetime_s, visit)
+        return self._cookies.choice(keys.signer.write(choice), keys.policy.lifetime_s, visit)
 
     def _meant(self, before: Consent, given: Submission) -> Consent:
         """Return what an answer leaves in force.
@@ -225,14 +253,19 @@ class ChoiceDesk:
         declared = self._registry.service_categories
         return Consent(granted, denied - granted, self._registry.categories, services, declared)
 
-    async def _make_durable(self, decision: Decision, *, is_grant: bool) -> None:
+    async def _make_durable(
+        self, decision: Decision, counted: Sequence[Outcome], once: str, *, is_grant: bool
+    ) -> Decision:
+        """Return a decision as it is kept: a form that was sent before has its row and its id."""
+        shown = self._shown(decision.locale)
+        record = partial(self._record, decision, counted, shown, once=once, may_wait=not is_grant)
         try:
-            await anyio.to_thread.run_sync(self._record, decision)
+            return await anyio.to_thread.run_sync(record)
         except ConsentKitError as exc:
             if is_grant:
                 raise NotDurable("the choice could not be recorded; nothing was changed") from exc
-            self.owed += 1
-            logger.error("a refusal holds but its record is owed: %s", exc)
+            logger.error("a refusal holds, and its record is lost: %s", exc)
+            return decision
 
     def _listed(self, categories: frozenset[str], services: frozenset[str]) -> str:
         named = [name for name in self._registry.categories if name in categories]
@@ -255,31 +288,6 @@ class ChoiceDesk:
             and (consent.answer(declared.category) is False or declared.service in lost_services)
         ]
         return sweep.expirations(refused, self._registry, host=host, is_secure=visit.is_secure)
-
-    def _choice_cookie(self, text: str, max_age_s: int, visit: Visit) -> bytes:
-        # Readable by script: pages from a shared cache show or hide the banner by it.
-        name = self._names.choice(is_secure=visit.is_secure)
-        field = f"{name}={text}; Path=/; Max-Age={max_age_s}; SameSite=Lax"
-        if self._cookie_domain:
-            field += f"; Domain={self._cookie_domain}"
-        return (field + ("; Secure" if visit.is_secure else "")).encode()
-
-    def _id_cookie(self, consent_id: str, max_age_s: int, visit: Visit, path: str) -> list[bytes]:
-        if not consent_id and not visit.consent_id:
-            return []
-        lifetime = f"Max-Age={max_age_s}" if consent_id else "Max-Age=0"
-        field = f"{self._names.consent_id}={consent_id}; Path={path}; {lifetime}; HttpOnly; SameSite=Lax"
-        return [(field + ("; Secure" if visit.is_secure else "")).encode()]
-
-    def _count_grant(self, address: str) -> None:
-        now = time.monotonic()
-        recent = [moment for moment in self._grants.pop(address, []) if now - moment < _MINUTE_S]
-        is_too_many = len(recent) >= GRANTS_A_MINUTE
-        self._grants[address] = recent if is_too_many else [*recent, now]
-        while len(self._grants) > _ADDRESSES_WATCHED:
-            self._grants.popitem(last=False)
-        if is_too_many:
-            raise TooMany(f"more than {GRANTS_A_MINUTE} grants a minute from one address")
 
 
 def _state(consent: Consent) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from consentkit.consent.declared import OPTIONAL
 from consentkit.visitor import wording
+from consentkit.visitor.once import new_once
 from consentkit.web.templates import Templates
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class EmbedView(msgspec.Struct, frozen=True):
         content: trusted markup that waits.
         width, height: CSS pixels, so that nothing moves when it is loaded.
         url: where the content can be opened without consent; empty = nowhere.
+        is_offered: it can be loaded here; False where optional cookies are off for everybody.
+        once: by which a form that is sent twice is known as one.
     """
 
     service: str
@@ -43,6 +46,8 @@ class EmbedView(msgspec.Struct, frozen=True):
     url: str
     mount: str
     next_url: str
+    is_offered: bool
+    once: str
 
 
 class Embeds:
@@ -53,15 +58,23 @@ class Embeds:
         texts: catalogues of the site's languages.
         mount: path of our pages, without the root path.
         templates: with the site's own folders; None = ours.
+        deny_only: optional cookies are off for everybody, so nothing can be loaded.
     """
 
     def __init__(
-        self, registry: Registry, texts: Texts, *, mount: str, templates: Templates | None = None
+        self,
+        registry: Registry,
+        texts: Texts,
+        *,
+        mount: str,
+        templates: Templates | None = None,
+        deny_only: bool = False,
     ) -> None:
         self._registry = registry
         self._texts = texts
         self._mount = mount
         self._templates = templates or Templates()
+        self._deny_only = deny_only
 
     def placeholder(
         self,
@@ -106,5 +119,7 @@ class Embeds:
             url=url if url.startswith(("https://", "http://", "/")) else "",
             mount=root_path + self._mount,
             next_url=next_url,
+            is_offered=not self._deny_only,
+            once=new_once(),
         )
         return Markup(self._templates.render("_embed.html", say, view=view))  # noqa: S704  rendered with autoescape

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from consentkit.visitor import wording
+from consentkit.visitor import notice_wording, wording
 
 if TYPE_CHECKING:
     from consentkit.visitor.shell import Shell
@@ -52,22 +52,25 @@ class ErrorPage:
         )
 
     def render_consent_needed(
-        self, language: str, category: str, *, next_url: str = "/", root_path: str = ""
+        self, language: str, category: str, *, deny_only: bool = False, next_url: str = "/", root_path: str = ""
     ) -> str:
         """Return the page for a part of the site that waits for consent to a category.
 
         Args:
             language: one of the site's; another gets the default.
             category: what the part needs.
+            deny_only: nobody can grant it.
             next_url, root_path: as in `render_error`.
         """
         say = self._shell.texts[language]
         view = ErrorView(
             title=wording.category_name(say, category),
-            text=say.gettext(
+            text=notice_wording.deny_only_text(say)
+            if deny_only
+            else say.gettext(
                 "Without them some content waits for your permission. You can change your choice at any time."
             ),
-            offers_settings=True,
+            offers_settings=not deny_only,
         )
         return self._shell.render(
             "error.html", language, page="", next_url=next_url, root_path=root_path, view=view

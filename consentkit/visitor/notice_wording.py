@@ -1,4 +1,4 @@
-"""What the cookie policy and the privacy notice say in so many words: links, rights, and what is not remembered.
+"""What the cookie policy and the privacy notice say in so many words: links, rights, and a visit's end.
 
 Owns which message fits. What is true of a site, and which of them a page shows, is the page's to know.
 """
@@ -23,24 +23,9 @@ def privacy_page_name(say: Catalogue, *, short: bool = False) -> str:
     return say.gettext("Privacy") if short else say.gettext("Privacy notice")
 
 
-def changes_heading(say: Catalogue) -> str:
-    """Return the line above what is new since the visitor's last choice."""
-    return say.gettext("What has changed since your last choice:")
-
-
 def deny_only_text(say: Catalogue) -> str:
     """Return the line for a site that asks nobody and sets nothing optional."""
     return say.gettext("Optional cookies are off on this site.")
-
-
-def remember_label(say: Catalogue) -> str:
-    """Return the label of a box by which a visitor asks for a preference cookie."""
-    return say.gettext("Remember on this device (uses a cookie)")
-
-
-def not_remembered_text(say: Catalogue) -> str:
-    """Return the line beside a preference that is lost, because its category is refused."""
-    return say.gettext("This is not remembered, because preference cookies are off.")
 
 
 def visit_deleted_by(say: Catalogue, day: date) -> str:

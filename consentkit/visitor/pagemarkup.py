@@ -23,14 +23,19 @@ if TYPE_CHECKING:
     from markupsafe import Markup
     from starlette.types import Scope
 
+    from consentkit.consent.news import Addition
     from consentkit.consent.registry import Registry
+    from consentkit.consent.showings import Showings
     from consentkit.settings import Settings
     from consentkit.web.assets import Assets
     from consentkit.web.templates import Templates
-    from consentkit.web.texts import Texts
+    from consentkit.web.texts import Catalogue, Texts
 
 # Root paths under which shared pages were served, for their validators; a server has one or two.
 _ROOTS_KEPT: Final = 8
+
+# Key of the request's state: its page is counted as shown.
+_COUNTED: Final = "consentkit_counted"
 
 
 class PageMarkup:
@@ -43,6 +48,8 @@ class PageMarkup:
         assets: the static files.
         templates: render the markup.
         revision: returns the policy's, 0 before the start.
+        news: returns what is new since a visitor's last choice.
+        showings: counts the pages on which visitors are asked.
     """
 
     def __init__(
@@ -54,13 +61,20 @@ class PageMarkup:
         templates: Templates,
         *,
         revision: Callable[[], int],
+        news: Callable[[Visit], tuple[Addition, ...]],
+        showings: Showings,
     ) -> None:
         self._registry = registry
         self._texts = texts
         self._mount = settings.site.mount
+        self._deny_only = settings.consent.deny_only and bool(registry.categories)
         self._revision = revision
+        self._news = news
+        self._showings = showings
         self._banner = Banner(settings, registry, texts, assets, mount=self._mount, templates=templates)
-        self._embeds = Embeds(registry, texts, mount=self._mount, templates=templates)
+        self._embeds = Embeds(
+            registry, texts, mount=self._mount, templates=templates, deny_only=settings.consent.deny_only
+        )
         self._shared_roots = {""}
 
     def insertion(
@@ -72,12 +86,21 @@ class PageMarkup:
             language = self._texts.choose(page=page_language)
             if len(self._shared_roots) < _ROOTS_KEPT:
                 self._shared_roots.add(root_path)
+            if self._registry.categories and not self._deny_only:
+                self._showings.show(language, is_shared=True)
             return self._shared(language, root_path, nonce)
-        return self._own(scope, self.language(scope, page_language), nonce)
+        language = self.language(scope, page_language)
+        if not scope["state"].get(_COUNTED):
+            self._count(scope[VISIT], language)
+        return self._own(scope, language, nonce)
 
     def own_markup(self, request: Request, language: str | None) -> Insertion:
         """Return this visitor's markup for a page whose template places it; `functions.Markups`."""
-        return self._own(request.scope, self.language(request.scope, language), None)
+        language, state = self.language(request.scope, language), request.scope["state"]
+        if request.method != "HEAD" and not state.get(_COUNTED):  # it is asked for the head and for the body
+            state[_COUNTED] = True
+            self._count(request.scope[VISIT], language)
+        return self._own(request.scope, language, None)
 
     def placeholder(
         self,
@@ -112,14 +135,21 @@ class PageMarkup:
         return f"{scope.get('root_path', '')}{self._mount}/settings?{urlencode({'next': _own_url(scope)})}"
 
     def _own(self, scope: Scope, language: str, nonce: str | None) -> Insertion:
+        visit: Visit = scope[VISIT]
+        state = self._state(visit)
         return self._banner.fragment(
             language,
-            state=self._state(scope[VISIT]),
+            state=state,
+            news=self._news(visit) if state == "ask" else (),
             next_url=_own_url(scope),
             nonce=nonce,
             root_path=scope.get("root_path", ""),
-            revision=self._revision(),
+            revision=self._shown_revision(),
         )
+
+    def _count(self, visit: Visit, language: str) -> None:
+        if self._state(visit) == "ask":
+            self._showings.show(language)
 
     def shared_hashes(self) -> frozenset[str]:
         """Return the hashes of the markup that shared pages get at present; `consent.inject.Fragments`."""
@@ -132,13 +162,26 @@ class PageMarkup:
     def _shared(self, language: str, root_path: str, nonce: str | None) -> Insertion:
         """Return markup without a trace of the visitor or the page: it comes back by the Referer."""
         return self._banner.fragment(
-            language, state="shared", next_url="", nonce=nonce, root_path=root_path, revision=self._revision()
+            language,
+            state="answered" if self._deny_only else "shared",
+            next_url="",
+            nonce=nonce,
+            root_path=root_path,
+            revision=self._shown_revision(),
         )
+
+    def _shown_revision(self) -> int:
+        # No choice is one of revision 0: scripts then ask the server, and take nothing for granted.
+        return 0 if self._deny_only else self._revision()
 
     def _state(self, visit: Visit) -> State:
         if self._registry.categories:
-            return "answered" if visit.consent.decided else "ask"
+            return "answered" if visit.consent.decided or self._deny_only else "ask"
         return "answered" if visit.choice else "notice"
+
+    def catalogue(self, request: Request) -> Catalogue:
+        """Return the words for one of our own pages."""
+        return self._texts[self.language(request.scope, None)]
 
     def language(self, scope: Scope, page_language: str | None) -> str:
         """Return the language for a request: the page's own, the query's, the browser's, else the default."""

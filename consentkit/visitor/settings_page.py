@@ -5,24 +5,27 @@ Works without script. Owns the page's view; taking the forms is ``visitor.app``'
 
 from __future__ import annotations
 
-import unicodedata
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 import msgspec
 
 from consentkit.visitor import views, wording
+from consentkit.visitor.news_wording import NewsView, news_views
+from consentkit.visitor.once import new_once
+from consentkit.web.spelling import spelled_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from consentkit.consent.declared import Service
+    from consentkit.consent.news import Addition
     from consentkit.consent.registry import Registry
+    from consentkit.settings import Settings
     from consentkit.visitor.shell import Shell
     from consentkit.web.texts import Catalogue
 
 _MAX_SENT: Final = 200  # Chromium keeps 180 cookies a site; more is no browser
-_MAX_SHOWN_LENGTH: Final = 64
 
 
 class SentCookie(msgspec.Struct, frozen=True):
@@ -59,24 +62,32 @@ class SettingsView(msgspec.Struct, frozen=True):
     """Give ``settings.html`` its own part.
 
     Attributes:
+        title: of the page; it speaks of a choice where there is one.
         message: the line that follows an answer; empty = none.
         errors: what went wrong, in words.
         signal: the line for a browser that sends ``Sec-GPC: 1``; empty = it doesn't.
         sentences: who asks, and what for.
-        is_notice: only necessary cookies are in use.
+        news: what has changed since the visitor's last choice.
+        is_asked: there is a choice to make; False where only necessary cookies are in use, or ever set.
         categories: the necessary one first.
         allowed: services that the visitor allowed by themselves.
         sent: cookies this browser sent.
+        has_receipt: something is kept of the visitor's choices.
+        once: by which a form that is sent twice is known as one.
     """
 
+    title: str
     message: str
     errors: tuple[str, ...]
     signal: str
     sentences: tuple[str, ...]
-    is_notice: bool
+    news: tuple[NewsView, ...]
+    is_asked: bool
     categories: tuple[views.CategoryView, ...]
     allowed: tuple[AllowedService, ...]
     sent: tuple[SentCookie, ...]
+    has_receipt: bool
+    once: str
 
 
 class SettingsPage:
@@ -85,14 +96,14 @@ class SettingsPage:
     Args:
         shell: the frame, with the catalogues.
         registry: what is declared.
-        operator: who runs the site.
+        settings: name the operator, and whether anybody is asked.
         embeds: as for ``Banner``.
     """
 
-    def __init__(self, shell: Shell, registry: Registry, *, operator: str, embeds: bool = False) -> None:
+    def __init__(self, shell: Shell, registry: Registry, settings: Settings, *, embeds: bool = False) -> None:
         self._shell = shell
         self._registry = registry
-        self._operator = operator
+        self._settings = settings
         self._embeds = embeds
 
     def render_settings(
@@ -102,9 +113,11 @@ class SettingsPage:
         consent_state: Mapping[str, bool | None],
         services: Collection[str] = (),
         sent_cookies: Sequence[bytes] = (),
+        has_receipt: bool = False,
         next_url: str = "/",
         root_path: str = "",
         saved: bool = False,
+        news: Sequence[Addition] = (),
         gpc: bool = False,
         errors: Sequence[str] = (),
     ) -> str:
@@ -115,39 +128,41 @@ class SettingsPage:
             consent_state: each optional category: granted, denied, or None where there is no answer.
             services: ids of those that are allowed by themselves.
             sent_cookies: raw names from the request's Cookie fields; hostile; 200 are shown.
+            has_receipt: the visitor has a consent id.
             next_url: where the visitor came from; a path on this site, checked by the caller.
             root_path: ASGI ``root_path``.
             saved: an answer was just taken.
+            news: what is new since the visitor's last choice.
             gpc: the browser sends ``Sec-GPC: 1``.
             errors: what went wrong, in the visitor's words.
         """
         say = self._shell.texts[language]
         registry = self._registry
-        is_notice = not registry.categories
+        deny_only = self._settings.consent.deny_only
+        is_asked = bool(registry.categories) and not deny_only
         granted = {category: consent_state.get(category) is True for category in registry.categories}
         view = SettingsView(
-            message=wording.saved_message(say, granted, services) if saved and not is_notice else "",
+            title=say.gettext("Cookies: your choice") if is_asked else say.gettext("Cookies"),
+            message=wording.saved_message(say, granted, services) if saved and is_asked else "",
             errors=tuple(errors),
             signal=wording.signal_message(say) if gpc else "",
-            sentences=(wording.notice_text(say),) if is_notice else self._request(say),
-            is_notice=is_notice,
+            sentences=views.first_words(registry, say, self._settings, embeds=self._embeds),
+            news=news_views(news, registry, say),
+            is_asked=is_asked,
             categories=views.category_views(
-                registry, say, default_language=self._shell.texts.default, granted=consent_state
+                registry,
+                say,
+                default_language=self._shell.texts.default,
+                granted=consent_state,
+                deny_only=deny_only,
             ),
             allowed=tuple(self._allowed(each, say) for each in registry.services if each.id in services),
             sent=tuple(self._sent(name, say) for name in list(dict.fromkeys(sent_cookies))[:_MAX_SENT]),
+            has_receipt=has_receipt,
+            once=new_once(),
         )
         return self._shell.render(
             "settings.html", language, page="/settings", next_url=next_url, root_path=root_path, view=view
-        )
-
-    def _request(self, say: Catalogue) -> tuple[str, ...]:
-        return wording.request_text(
-            say,
-            operator=self._operator,
-            categories=self._registry.categories,
-            providers=views.other_providers(self._registry),
-            embeds=self._embeds,
         )
 
     def _allowed(self, service: Service, say: Catalogue) -> AllowedService:
@@ -161,17 +176,8 @@ class SettingsPage:
     def _sent(self, name: bytes, say: Catalogue) -> SentCookie:
         declared = self._registry.find(name)
         return SentCookie(
-            name=_readable(name),
+            name=spelled_bytes(name),
             field=quote(name, safe=""),
             category=wording.category_name(say, declared.category if declared else ""),
             purpose=declared.purpose_for(say.language, self._shell.texts.default) if declared else "",
         )
-
-
-def _readable(name: bytes) -> str:
-    """Return a name as text that can't hide or turn round what stands beside it."""
-    text = name[: 4 * _MAX_SHOWN_LENGTH].decode("utf-8", "backslashreplace")
-    shown = "".join(
-        f"\\u{ord(char):04x}" if unicodedata.category(char)[0] in "CZ" and char != " " else char for char in text
-    )
-    return shown if len(shown) <= _MAX_SHOWN_LENGTH else f"{shown[:_MAX_SHOWN_LENGTH]}…"

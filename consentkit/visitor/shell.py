@@ -1,4 +1,4 @@
-"""The frame of the visitor's own pages: head, language switch, operator and foot.
+"""The frame of the visitor's own pages: the site's name, language switch, and the links between them.
 
 Owns what all of them share. Each page's own part is in its own module.
 """
@@ -10,18 +10,27 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from consentkit.visitor import notice_wording
 from consentkit.web.templates import Templates
 
 if TYPE_CHECKING:
     from consentkit.settings import Settings
     from consentkit.web.assets import Assets
-    from consentkit.web.texts import Texts
+    from consentkit.web.texts import Catalogue, Texts
 
 
 class LanguageLink(msgspec.Struct, frozen=True):
     """Link to the same page in another language, named in that language."""
 
     tag: str
+    name: str
+    url: str
+    is_current: bool
+
+
+class PageLink(msgspec.Struct, frozen=True):
+    """Link to another of our pages."""
+
     name: str
     url: str
     is_current: bool
@@ -36,6 +45,7 @@ class ShellView(msgspec.Struct, frozen=True):
         next_url: where the visitor came from and goes back to.
         styles: addresses of the style sheets.
         languages: empty where there is but one.
+        pages: all of ours, for the foot.
     """
 
     operator: str
@@ -43,6 +53,7 @@ class ShellView(msgspec.Struct, frozen=True):
     next_url: str
     styles: tuple[str, ...]
     languages: tuple[LanguageLink, ...]
+    pages: tuple[PageLink, ...]
 
 
 class Shell:
@@ -88,6 +99,7 @@ class Shell:
                 f"{mount}/static/{self._assets.hashed_name(each)}" for each in ("consentkit.css", "page.css")
             ),
             languages=self._language_links(say.language, mount + page, next_url) if page else (),
+            pages=_page_links(say, mount, page, next_url),
         )
         return self._templates.render(name, say, shell=shell, view=view)
 
@@ -97,10 +109,27 @@ class Shell:
         return tuple(
             LanguageLink(
                 tag=tag,
-                # Each catalogue names its own language here.
-                name=self.texts[tag].pgettext("this language", "English"),
+                name=_own_name(self.texts[tag]),
                 url=f"{address}?{urlencode({'lang': tag, 'next': next_url}, errors='replace')}",
                 is_current=tag == current,
             )
             for tag in self.texts.languages
         )
+
+
+def _page_links(say: Catalogue, mount: str, page: str, next_url: str) -> tuple[PageLink, ...]:
+    query = urlencode({"lang": say.language, "next": next_url}, errors="replace")
+    pages = (
+        (say.pgettext("button", "Cookie choice"), "/settings"),
+        (notice_wording.cookie_page_name(say), "/cookies"),
+        (notice_wording.privacy_page_name(say), "/privacy"),
+        (say.gettext("Deletions"), "/deletions"),
+        (say.gettext("Receipt of your choice"), "/receipt"),
+    )
+    return tuple(PageLink(name, f"{mount}{path}?{query}", path == page) for name, path in pages)
+
+
+def _own_name(say: Catalogue) -> str:
+    """Return what a language calls itself; its tag where its catalogue doesn't say so."""
+    name = say.pgettext("this language", "English")
+    return name if name != "English" or say.language.partition("-")[0] == "en" else say.language

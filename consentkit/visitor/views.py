@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from consentkit.visitor import wording
+from consentkit.visitor import notice_wording, wording
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from consentkit.consent.declared import DeclaredCookie
     from consentkit.consent.registry import Registry
+    from consentkit.settings import Settings
     from consentkit.web.texts import Catalogue
 
 
@@ -46,7 +47,12 @@ class CategoryView(msgspec.Struct, frozen=True):
 
 
 def category_views(
-    registry: Registry, say: Catalogue, *, default_language: str, granted: Mapping[str, bool | None] | None = None
+    registry: Registry,
+    say: Catalogue,
+    *,
+    default_language: str,
+    granted: Mapping[str, bool | None] | None = None,
+    deny_only: bool = False,
 ) -> tuple[CategoryView, ...]:
     """Return the necessary category and then the optional ones in use, with their cookies.
 
@@ -55,6 +61,7 @@ def category_views(
         say: the language.
         default_language: the site's first, for purposes that are not written in this language.
         granted: the choice per category; None = none was made.
+        deny_only: optional ones are off for everybody, so they are left out.
     """
     return tuple(
         CategoryView(
@@ -69,7 +76,31 @@ def category_views(
             ),
             checked=(granted or {}).get(category) is True,
         )
-        for category in ("necessary", *registry.categories)
+        for category in ("necessary", *(() if deny_only else registry.categories))
+    )
+
+
+def first_words(
+    registry: Registry, say: Catalogue, settings: Settings, *, embeds: bool = False
+) -> tuple[str, ...]:
+    """Return the sentences that banner and pages begin with: the request, or why nothing is asked.
+
+    Args:
+        registry: what is declared.
+        say: the language.
+        settings: name the operator, and whether anybody is asked.
+        embeds: content from elsewhere waits for permission.
+    """
+    if not registry.categories:
+        return (wording.notice_text(say),)
+    if settings.consent.deny_only:
+        return (notice_wording.deny_only_text(say),)
+    return wording.request_text(
+        say,
+        operator=settings.site.operator,
+        categories=registry.categories,
+        providers=other_providers(registry),
+        embeds=embeds,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ _CONTENT_TYPES = {
     ".svg": "image/svg+xml",
 }
 _HASH_LENGTH = 12  # hexadecimal digits: 48 bits tell the versions of one file apart
+_HASHED_NAME = re.compile(rf"([\w/-]{{1,80}})\.[0-9a-f]{{{_HASH_LENGTH}}}(\.[a-z]{{2,3}})", re.ASCII)
 
 
 class Asset(msgspec.Struct, frozen=True):
@@ -84,6 +86,11 @@ class Assets:
     def find(self, hashed_name: str) -> Asset | None:
         """Return the file of a name from a URL; None for any that was not given out by this content."""
         return self._by_hashed_name.get(hashed_name)
+
+    def find_other_version(self, hashed_name: str) -> Asset | None:
+        """Return the present file where the name holds another version's hash; None for any other name."""
+        form = _HASHED_NAME.fullmatch(hashed_name)
+        return self._by_hashed_name.get(self._hashed_names.get("".join(form.groups()), "")) if form else None
 
 
 def find_folder(name: str) -> Path:

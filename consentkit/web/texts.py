@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gettext
 import re
+import struct
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -167,13 +168,23 @@ def _load(language: str, domain: str, places: Iterable[Path]) -> gettext.NullTra
     return chain[0]
 
 
-def _catalogues(language: str, domain: str, places: Iterable[Path]) -> list[gettext.GNUTranslations]:
+def catalogue_files(language: str, domain: str, places: Iterable[Path]) -> list[str]:
+    """Return the compiled catalogues of a language, in the order in which they are asked."""
     files: list[str] = []
     for place in places:
         files += gettext.find(domain, str(place), [language.replace("-", "_")], all=True)
+    return files
+
+
+def _catalogues(language: str, domain: str, places: Iterable[Path]) -> list[gettext.GNUTranslations]:
     loaded = []
-    for file in files:
+    for file in catalogue_files(language, domain, places):
         # Read anew and not through gettext.translation, which caches objects that add_fallback then changes.
         with Path(file).open("rb") as stream:
-            loaded.append(gettext.GNUTranslations(stream))
+            try:
+                loaded.append(gettext.GNUTranslations(stream))
+            except (OSError, ValueError, struct.error):  # what gettext raises, by where a file is broken
+                raise SettingsError(
+                    "site.catalogues", f"the catalogue of {language!r} is broken", "`pybabel compile` makes one"
+                ) from None
     return loaded

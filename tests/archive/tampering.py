@@ -18,7 +18,8 @@ from consentkit.archive.evidence import (
 )
 from consentkit.archive.retention import Retention
 from consentkit.archive.sealing import seal
-from consentkit.archive.store.digest import Head, digest_key, recomputed_heads, store_head
+from consentkit.archive.store.digest import Head, digest_key, store_head
+from consentkit.archive.store.recompute import recomputed_heads
 from consentkit.archive.truncation import truncate
 from consentkit.audit import SYSTEM, Anchor, AuditEntry, chain_hash
 from consentkit.control import open_sqlcipher

@@ -1,40 +1,28 @@
-"""Clocks that go wrong, and rotation that changes: every record is stored once, and none goes unseen."""
+"""Clocks that go wrong: every record is stored once, and none goes unseen."""
 
 from __future__ import annotations
 
-import shutil
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import select
 
 from consentkit.archive import inforce
 from consentkit.archive.filing import FAR_US, Filing
-from consentkit.archive.ingest import Ingester
-from consentkit.archive.period import Catalogue, note_ahead
+from consentkit.archive.period import note_ahead
 from consentkit.archive.retention import Retention
-from consentkit.archive.search import Archive
 from consentkit.archive.spoolreader import SpoolReader
 from consentkit.archive.standing import standings
-from consentkit.archive.store import Filters
-from consentkit.archive.store.digest import digest_key, recomputed_heads, stored_head, unclaimed_rows
+from consentkit.archive.store.digest import digest_key, stored_head
+from consentkit.archive.store.recompute import recomputed_heads, unclaimed_rows
 from consentkit.audit import SYSTEM
-from consentkit.control import misdated, open_sqlcipher
+from consentkit.control import open_sqlcipher
 from consentkit.requestlog.record import Gap
 from consentkit.requestlog.spool import Spool
-from tests.archive.installation import DAY_US, HOUR_US, MINUTE_US, MONDAY, RESOLVERS, Installation, detail, request
+from tests.archive.clocks import NOON, RETENTION_DAYS, YEAR_US, by_period, decisions, drain, found, holds, segments
+from tests.archive.installation import DAY_US, HOUR_US, MONDAY, Installation, detail, request
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from consentkit.archive.period import Rotation
-    from consentkit.archive.store import FoundRequest
-    from consentkit.requestlog.record import Record
-
-NOON = MONDAY + 12 * HOUR_US
-YEAR_US = 365 * DAY_US
-RETENTION_DAYS = 90
 
 
 @pytest.fixture
@@ -43,49 +31,6 @@ def site(tmp_path: Path) -> Installation:
     site = Installation(tmp_path)
     site.store(request(MONDAY - 2 * DAY_US, "/first"))
     return site
-
-
-def ingester(site: Installation, now_us: int = NOON, rotation: Rotation = "day") -> Ingester:
-    catalogue = Catalogue(site.control, rotation)
-    filing = Filing(catalogue, retention_days=RETENTION_DAYS, now_us=lambda: now_us)
-    return Ingester(site.directory, site.keyring, catalogue, RESOLVERS, filing=filing)
-
-
-def drain(site: Installation, now_us: int = NOON, rotation: Rotation = "day") -> int:
-    at_work = ingester(site, now_us, rotation)
-    try:
-        return at_work.drain()
-    finally:
-        at_work.close()
-
-
-def found(site: Installation, filters: Filters | None = None) -> list[FoundRequest]:
-    archive = Archive(site.settings, site.keyring, site.control, resolvers=RESOLVERS)
-    rows = [row for _, row in archive.search(filters or Filters(), limit=0)]
-    return [row for row in rows if row.url != "/first"]
-
-
-def holds(site: Installation, url: str, time_us: int) -> bool:
-    """Tell whether the record stands under a time, in the period that holds it."""
-    return url in [row.url for row in found(site, Filters(since_us=time_us, until_us=time_us + 1))]
-
-
-def segments(site: Installation) -> list[Path]:
-    return list((site.directory / "spool").glob("*/[0-9]*"))
-
-
-def by_period(site: Installation) -> dict[str, list[str]]:
-    """Return what each period holds, by its own bounds."""
-    periods = site.catalogue().list()
-    return {
-        one.name: [row.url for row in found(site, Filters(since_us=one.since_us, until_us=one.until_us))]
-        for one in periods
-    }
-
-
-def decisions(site: Installation) -> list[tuple[str, int]]:
-    with site.control.transaction() as connection:
-        return [(row.period, row.time_us) for row in connection.execute(select(misdated))]
 
 
 @pytest.mark.parametrize(
@@ -189,7 +134,7 @@ def test_a_crash_after_the_decision_and_before_the_rows_keeps_the_decision(site:
     site.spool(request(NOON + 2 * YEAR_US, "/odd"))
     (segment,) = SpoolReader(site.directory, site.keyring).segments()
     Filing(site.catalogue(), now_us=lambda: NOON).period_of(segment, 0, NOON + 2 * YEAR_US)
-    assert decisions(site) == [("2026-03-02", NOON)]
+    assert decisions(site) == [NOON]
     drain(site, NOON + 2 * YEAR_US)
     assert by_period(site)["2026-03-02"] == ["/odd"]
     assert found(site)[0].time == "2026-03-02T12:00:00.000000Z"
@@ -217,6 +162,54 @@ def test_a_clock_that_stands_in_a_destroyed_day_loses_nothing(site: Installation
     assert site.period("2026-03-02").late_dropped == 0
 
 
+@pytest.fixture
+def gone(site: Installation) -> Installation:
+    """Monday to Wednesday are destroyed, and the clock stands there again; Thursday is kept."""
+    site.fill(days=3)
+    site.store(request(MONDAY + 3 * DAY_US, "/thursday"))
+    retention = Retention(site.holdings, 1, SYSTEM)
+    assert len(retention.run(MONDAY + 3 * DAY_US, confirmed_by="liga").certificates) == 4
+    return site
+
+
+@pytest.mark.parametrize("hours", [1, 13, 23, 25, 47, 60], ids="{} h back".format)
+def test_a_clock_that_steps_back_a_little_into_a_destroyed_day_loses_nothing(
+    gone: Installation, hours: int
+) -> None:
+    behind_us = MONDAY + 3 * DAY_US - hours * HOUR_US
+    times = [behind_us, behind_us + 1, MONDAY + 3 * DAY_US + 5, MONDAY]
+    gone.spool(*(request(time_us, f"/{number}") for number, time_us in enumerate(times)))
+    assert drain(gone, behind_us) == 4
+    assert sorted(by_period(gone)["2026-03-05"]) == ["/0", "/1", "/2", "/3", "/thursday"]
+    claimed = {row.url: bool(row.claimed_time) for row in found(gone)}
+    assert claimed == {"/0": True, "/1": True, "/2": False, "/3": True, "/thursday": False}
+    assert [one.late_dropped for one in gone.catalogue().list()] == [0] * 5
+
+
+@pytest.mark.parametrize("then_us", [MONDAY + 3 * DAY_US, NOON + 2 * DAY_US], ids=["put right", "still behind"])
+def test_what_was_kept_from_a_destroyed_day_is_stored_once_when_it_is_read_again(
+    gone: Installation, monkeypatch: pytest.MonkeyPatch, then_us: int
+) -> None:
+    gone.spool(request(NOON + 2 * DAY_US, "/behind"), request(NOON + DAY_US, "/more"))
+    with monkeypatch.context() as patch:
+        patch.setattr(SpoolReader, "remove", _fail)
+        with pytest.raises(_Crash):
+            drain(gone, NOON + 2 * DAY_US)
+    assert drain(gone, then_us) == 0
+    assert sorted(row.url for row in found(gone)) == ["/behind", "/more", "/thursday"]
+
+
+@pytest.mark.parametrize("time_us", [NOON, NOON + YEAR_US], ids=["the clock's own time", "a time far ahead"])
+def test_a_clock_that_stands_where_all_is_destroyed_gets_a_period_after_it(
+    site: Installation, time_us: int
+) -> None:
+    site.fill(days=1)
+    Retention(site.holdings, RETENTION_DAYS, SYSTEM).run(MONDAY + 91 * DAY_US, confirmed_by="liga")
+    site.spool(request(time_us, "/behind"))
+    assert drain(site, NOON) == 1
+    assert by_period(site)["2026-03-03"] == ["/behind"]
+
+
 def test_a_late_record_of_a_destroyed_day_is_counted(site: Installation) -> None:
     site.fill(days=1)
     Retention(site.holdings, RETENTION_DAYS, SYSTEM).run(MONDAY + 91 * DAY_US, confirmed_by="liga")
@@ -231,9 +224,6 @@ def _fail(*_: object) -> None:
 
 class _Crash(Exception):
     """The process ended here."""
-
-
-# Periods that a wrong clock made.
 
 
 def test_a_period_of_the_future_goes_its_retention_after_it_was_found(site: Installation) -> None:
@@ -284,60 +274,6 @@ def test_a_period_made_while_the_clock_was_behind_is_not_destroyed_when_it_is_pu
 def steady(site: Installation, until_us: int) -> None:
     for hour in range(-30, 1):
         inforce.beat(site.control, until_us + hour * HOUR_US)
-
-
-# Rotation.
-
-
-@pytest.mark.parametrize(("rotation", "length_us"), [("hour", HOUR_US), ("day", DAY_US)])
-def test_border_records_of_several_workers_go_to_their_own_period(
-    site: Installation, rotation: Rotation, length_us: int
-) -> None:
-    border = MONDAY + length_us
-    for worker in range(3):
-        site.spool(request(border - 1, f"/last{worker}"), request(border, f"/first{worker}"))
-    drain(site, border, rotation)
-    before, after = (next(one for one in site.catalogue().list() if one.since_us == at) for at in (MONDAY, border))
-    assert sorted(by_period(site)[before.name]) == ["/last0", "/last1", "/last2"]
-    assert sorted(by_period(site)[after.name]) == ["/first0", "/first1", "/first2"]
-    assert (before.until_us, after.until_us) == (border, border + length_us)
-
-
-def test_rotation_that_changes_within_a_day_makes_no_periods_that_overlap(site: Installation) -> None:
-    at = [MONDAY + hour * HOUR_US + 30 * MINUTE_US for hour in range(24)]
-    stored: list[Record] = []
-
-    def write(rotation: Rotation, *hours: int) -> None:
-        records = [
-            request(at[hour] + len(stored) + n, f"/{hour}/{len(stored) + n}") for n, hour in enumerate(hours)
-        ]
-        stored.extend(records)
-        site.spool(*records)
-        drain(site, at[-1], rotation)
-
-    write("hour", 9, 10)
-    write("day", 11, 3, 10)
-    write("hour", 12, 9, 1, 23)
-    write("day", 2, 13, 9)
-    write("hour", 4)
-    periods = sorted((one.since_us, one.until_us) for one in site.catalogue().list())
-    assert all(before[1] <= after[0] for before, after in pairwise(periods))
-    expected = [record.url for record in sorted(stored, key=lambda record: record.time_us, reverse=True)]
-    assert [row.url for row in found(site)] == expected
-
-
-@pytest.mark.parametrize(("first", "then"), [("hour", "day"), ("day", "hour")])
-def test_a_segment_read_again_under_another_rotation_is_stored_once(
-    site: Installation, tmp_path: Path, first: Rotation, then: Rotation
-) -> None:
-    site.spool(*(request(MONDAY + hour * HOUR_US, f"/{hour}") for hour in range(0, 24, 5)))
-    (segment,) = segments(site)
-    shutil.copy(segment, tmp_path / "copy")
-    assert drain(site, rotation=first) == 5
-    segment.parent.mkdir(exist_ok=True)
-    shutil.copy(tmp_path / "copy", segment)
-    assert drain(site, rotation=then) == 0
-    assert len(found(site)) == 5
 
 
 def test_a_misdated_record_whose_number_is_taken_keeps_its_claim(site: Installation) -> None:

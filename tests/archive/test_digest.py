@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from consentkit.archive.period import new_period
-from consentkit.archive.store.digest import digest_key, recomputed_heads, restate, stored_head, unclaimed_rows
-from consentkit.archive.store.interface import Batch
+from consentkit.archive.store import recompute
+from consentkit.archive.store.digest import digest_key, stored_head
+from consentkit.archive.store.interface import Batch, Misfiled
 from consentkit.archive.store.periodfile import PeriodFile
+from consentkit.archive.store.recompute import recomputed_heads, restate, unclaimed_rows
 from consentkit.requestlog.record import Gap
 from tests.archive.installation import MONDAY, RESOLVERS, request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from consentkit.requestlog.record import Entry
 
 KEY = bytes(range(32))
 
@@ -39,6 +43,43 @@ def test_what_was_written_is_read_again_to_the_same_head(period_file: PeriodFile
     assert [head.batch for head in heads] == [1, 2, 3]
     assert heads[-1] == period_file.head == stored_head(period_file.connection)
     assert unclaimed_rows(period_file.connection) == 0
+
+
+@pytest.mark.parametrize("rows", [1, 4, 5, 100], ids="{} rows at once".format)
+def test_the_heads_are_the_same_however_few_rows_are_read_at_once(
+    period_file: PeriodFile, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    late: list[tuple[int, Entry]] = [(n, request(MONDAY + n % 7, f"/late/{n}")) for n in range(40)]
+    period_file.apply([Batch("w", 9, late[:20], None), Batch("w", 8, late, Misfiled(0, MONDAY, MONDAY, MONDAY))])
+    heads = list(recomputed_heads(period_file.connection, digest_key(KEY)))
+    monkeypatch.setattr(recompute, "_ROWS_A_STRETCH", rows)
+    monkeypatch.setattr(recompute, "_ROWS_A_ROUND", 1 + rows // 10)
+    assert list(recomputed_heads(period_file.connection, digest_key(KEY))) == heads
+    assert heads[-1] == period_file.head
+    assert restate(period_file.connection, digest_key(KEY)) != heads[-1]
+    assert unclaimed_rows(period_file.connection) == 0
+
+
+@pytest.mark.parametrize("rows", [0, 1, 15, 16, 65_535, 65_536])
+def test_rows_read_one_by_one_are_hashed_as_a_list_of_them_is(period_file: PeriodFile, rows: int) -> None:
+    period_file.apply([Batch("w", 7, [(n, request(MONDAY + n, "/many")) for n in range(rows)])])
+    assert list(recomputed_heads(period_file.connection, digest_key(KEY)))[-1] == period_file.head
+
+
+@pytest.mark.parametrize("requests", ["-1", "2", "1 << 40", "'many'"])
+def test_a_batch_that_names_another_number_of_requests_gives_another_head(
+    period_file: PeriodFile, requests: str
+) -> None:
+    period_file.connection.execute(f"UPDATE batch SET requests = {requests} WHERE id = 2")
+    heads = list(recomputed_heads(period_file.connection, digest_key(KEY)))
+    assert [head.batch for head in heads] == [1, 2, 3]
+    assert heads[-1] != period_file.head
+
+
+def test_a_request_whose_batch_is_no_number_is_missed_in_the_head(period_file: PeriodFile) -> None:
+    period_file.connection.execute("UPDATE request SET batch = 'x' WHERE batch = 1 AND sequence = 0")
+    assert list(recomputed_heads(period_file.connection, digest_key(KEY)))[-1] != period_file.head
+    assert unclaimed_rows(period_file.connection) == 1
 
 
 def test_the_digest_goes_on_after_the_file_was_closed(period_file: PeriodFile, tmp_path: Path) -> None:

@@ -20,9 +20,10 @@ from consentkit.archive.retention import Retention
 from consentkit.archive.sealing import close_for_good, file_hash, seal
 from consentkit.archive.search import Archive
 from consentkit.archive.store import Filters
-from consentkit.archive.store.digest import digest_key, recomputed_heads, stored_head, unclaimed_rows
+from consentkit.archive.store.digest import digest_key, stored_head
 from consentkit.archive.store.interface import Batch
 from consentkit.archive.store.periodfile import PeriodFile
+from consentkit.archive.store.recompute import recomputed_heads, unclaimed_rows
 from consentkit.archive.subject import Certificate, Person, certificates, find_traces
 from consentkit.archive.subject.place import ErasureOrder
 from consentkit.archive.truncation import truncate_due

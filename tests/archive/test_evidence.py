@@ -12,7 +12,8 @@ from consentkit import audit
 from consentkit.archive.sealing import seal
 from consentkit.audit import SYSTEM
 from consentkit.consent.decision import Decision
-from consentkit.consent.ledger import record_decision, verify_decisions
+from consentkit.consent.ledger import record_decision
+from consentkit.consent.ledgercheck import verify_decisions
 from tests.archive.installation import (
     DAYS,
     WORKER,
@@ -266,6 +267,4 @@ def test_a_changed_decision_is_named(site: Installation) -> None:
         record_decision(site.control, Decision(consent_id="", granted="", denied="statistics", method="banner",
             revision=1, locale="lv", script=0))  # fmt: skip
     control(site, "UPDATE decision SET granted = 'statistics' WHERE number = 2")
-    with pytest.raises(audit.BrokenChain) as caught:
-        verify_decisions(site.control)
-    assert caught.value.number == 2
+    assert [fault.place for fault in verify_decisions(site.control).faults] == ["decision 2"]

@@ -16,6 +16,7 @@ from sqlalchemy import func, select
 from consentkit import audit, signing
 from consentkit.archive import inforce
 from consentkit.archive.bundle import check
+from consentkit.archive.export.pending import FOLDER, KEYS, PendingExports
 from consentkit.archive.farewell import destruction
 from consentkit.archive.farewell.countdown import Countdown, wind_down
 from consentkit.archive.farewell.destruction import (
@@ -75,6 +76,19 @@ def hold(tmp_path: Path) -> None:
     options = ["--case", "2026-7", "--reason", "an attack", "--address", "192.0.2.7"]
     result = CliRunner().invoke(group, [*command, *options])
     assert result.exit_code == 0, result.output
+
+
+def wait(installation: Installation) -> None:
+    """Let an export wait that nobody has taken."""
+    exports = PendingExports(installation.directory, installation.keyring)
+    with exports.create(exports.begin()) as file:
+        file.write(b"requests")
+        file.settle()
+        file.publish()
+
+
+def waits(installation: Installation) -> bool:
+    return (installation.directory / FOLDER).exists() or bool(installation.keyring.names(KEYS))
 
 
 def test_everything_is_handed_over_and_then_nothing_opens(installation: Installation, tmp_path: Path) -> None:
@@ -143,6 +157,7 @@ def test_a_part_of_the_spool_that_cant_be_read_stops_it(installation: Installati
 
 def test_what_is_held_stays_without_the_choices(installation: Installation, tmp_path: Path) -> None:
     hold(tmp_path)
+    wait(installation)
     old_key = installation.keyring.load("control/control")
     result = destroy(tmp_path, "--yes")
     assert result.exit_code == 0, result.output
@@ -159,6 +174,7 @@ def test_what_is_held_stays_without_the_choices(installation: Installation, tmp_
         assert list(audit.entries(connection))
     assert installation.keyring.load("control/control") != old_key
     assert not installation.keyring.names("period")
+    assert not waits(installation)
 
 
 class Stopped(Exception):
@@ -261,8 +277,10 @@ def test_when_the_countdown_is_over_requests_and_choices_go(installation: Instal
     ingester.drain()
     ingester.close()
     holdings = installation.holdings
+    wait(installation)
     now_us = (OVER.over_us or 0) + 30 * HOUR_US
     wind_down(holdings, OVER, WORKER, now_us, wait_seconds=1)
+    assert not waits(installation)
     assert set(installation.states().values()) == {"destroyed"}
     assert choices_in(installation) == 0
     assert installation.actions("service.") == ["service.wound_down"]

@@ -57,6 +57,7 @@ def test_what_is_well_is_said_to_be_well(installation: Installation) -> None:
     wrong = {check for check, finding in findings.items() if finding.level == "bad"}
     assert wrong == {"keys.secret", "keys.device"}  # as in development: no secret, and one disk
     assert {"retention.overdue", "clock", "disk.room", "log.spool", "server.access_log"} <= set(findings)
+    assert findings["data.state"].level == "unknown"  # no default can know where a server stands
 
 
 def no_worker(installation: Installation) -> None:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import resource
 import shutil
-import signal
 import tracemalloc
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -17,35 +13,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consentkit import audit
-from consentkit.archive.incident.copyfile import ONE_PLACE, CopyFile
+from consentkit.archive.incident.copyfile import CopyFile
 from consentkit.archive.incident.integrity import verify
 from consentkit.archive.incident.journal import journal
 from consentkit.archive.incident.listing import (
-    BadIncident,
     Incident,
     find,
     folder,
 )
 from consentkit.archive.incident.reading import Kept, reading
-from consentkit.archive.incident.review import MAX_REVIEW_DAYS
+from consentkit.archive.rewrite import Generation, LeftOut, write_anew
 from consentkit.archive.store import Cursor, Filters, FoundRequest
-from consentkit.archive.store.digest import EMPTY, digest_key, recomputed_heads, stored_head, unclaimed_rows
-from consentkit.archive.store.tables import SCHEMA
+from consentkit.archive.store.digest import EMPTY, digest_key, stored_head
+from consentkit.archive.store.recompute import recomputed_heads, unclaimed_rows
 from consentkit.audit import Look
 from consentkit.control import open_sqlcipher
-from consentkit.errors import ConsentKitError, StorageError
+from consentkit.crypto import Keyring
+from consentkit.errors import ConsentKitError
 from consentkit.requestlog.record import Entry, Gap
 from consentkit.requestlog.segment import SegmentSealer
 from tests.archive.incidents import (
     ATTACKER,
-    TODAY,
     days,
-    finish,
     held,
     listed,
-    names,
     opened,
-    opening,
     searched,
 )
 from tests.archive.installation import (
@@ -55,7 +47,6 @@ from tests.archive.installation import (
     MONDAY,
     WORKER,
     Installation,
-    detail,
     request,
 )
 from tests.archive.rows import found as found_row
@@ -64,6 +55,8 @@ HELD = Incident(
     number=1, generation=1, state="open", case_id="", reason="", owner="", opened_us=0, review="", filters="{}",
     rows=3, bytes=0, file_hash="",
 )  # fmt: skip
+
+
 GAP = Gap(MONDAY + HOUR_US, MONDAY + 2 * HOUR_US, 17, "sampled", "203.0.113.0/24")
 
 
@@ -109,7 +102,6 @@ def test_a_copy_is_searched_as_the_log_is(installation: Installation) -> None:
 
 
 def test_one_address_keeps_each_place_that_it_was_found_at_and_each_clock_its_time(tmp_path: Path) -> None:
-    assert ONE_PLACE in SCHEMA
     rows = [
         found_row(request_id="w-1-3", time="2026-11-23T10:00:00.000003Z", country="LV", browser_version="2"),
         found_row(request_id="w-1-2", time="2026-11-23T10:00:00.000002Z", country="EE"),
@@ -124,6 +116,23 @@ def test_one_address_keeps_each_place_that_it_was_found_at_and_each_clock_its_ti
     read = list(Kept(HELD, connection).rows(Filters()))
     connection.close()
     assert [row for _, row in read] == rows
+
+
+def test_a_copy_that_is_written_anew_keeps_each_place_of_an_address(tmp_path: Path) -> None:
+    keyring = Keyring.open(tmp_path / "keys", ())
+    old = Generation(tmp_path / "1.1.db", "incident/1.1", HELD.period)
+    fresh = Generation(tmp_path / "1.2.db", "incident/1.2", HELD.period)
+    rows = [
+        found_row(request_id=f"w-1-{n}", time=f"2026-11-23T10:00:00.00000{n}Z", country=country)
+        for n, country in enumerate(("LV", "EE", "LV"))
+    ]
+    with CopyFile(old.file, keyring.make(old.key_name)) as copy:
+        copy.add([(Cursor(1_795_428_000_000_000 + number), row) for number, row in enumerate(rows)])
+        copy.finish([])
+    write_anew(keyring, old, fresh, left_out=LeftOut("r.sequence = ?", (2,)))
+    connection = open_sqlcipher(fresh.file, keyring.load(fresh.key_name), read_only=True)
+    assert [row for _, row in Kept(HELD, connection).rows(Filters())] == [rows[1], rows[0]]
+    connection.close()
 
 
 def spool_entries(installation: Installation, worker: str, *entries: Entry) -> None:
@@ -143,115 +152,6 @@ def test_gaps_of_the_time_are_copied_once_from_store_and_spool(tmp_path: Path) -
     with reading(installation.holdings, incident.number) as kept:
         assert kept.gaps() == [GAP, later]
     assert verify(installation.holdings, incident).fault == ""
-
-
-def test_the_look_is_in_the_audit_before_a_row_is_read(installation: Installation) -> None:
-    one = opening(installation)
-    assert not installation.actions("incident.")
-    steps = one.run()
-    assert next(steps).done == "announced"
-    (begun,) = installation.audited("incident.")
-    assert (begun.action, begun.purpose, begun.case_id) == ("incident.opening", "incident", "2026-7")
-    assert detail(begun)["filters"] == {"since": "1970-01-01"}
-    assert not names(installation)
-    assert [(step.done, step.rows) for step in steps] == [
-        ("drafted", 0),
-        ("copied", 7),
-        ("written", 0),
-        ("keyed", 0),
-        ("entered", 0),
-    ]
-    told = installation.audited("incident.")
-    assert [(entry.action, entry.rows) for entry in told] == [
-        ("incident.opening", 0),
-        ("incident.opening.page", 7),
-        ("incident.opened", 0),
-    ]
-    assert one.incident is not None
-    said = detail(told[-1])
-    assert (said["incident"], said["generation"], said["rows"]) == (1, 1, 7)
-    assert said["file_hash"] == one.incident.file_hash
-
-
-def test_where_the_audit_fails_nothing_is_copied(installation: Installation) -> None:
-    with installation.control.transaction() as connection:
-        connection.exec_driver_sql(
-            "CREATE TRIGGER refused BEFORE INSERT ON audit WHEN NEW.action = 'incident.opening.page'"
-            " BEGIN SELECT RAISE(ABORT, 'refused'); END"
-        )
-    with pytest.raises(StorageError, match="refused"):
-        opened(installation)
-    assert not names(installation)
-    assert not listed(installation)
-    assert not installation.keyring.names("incident")
-
-
-STEPS = ("announced", "drafted", "copied", "written", "keyed")
-
-
-@pytest.mark.parametrize("step", STEPS)
-def test_an_opening_that_breaks_off_leaves_nothing(installation: Installation, step: str) -> None:
-    steps = opening(installation).run()
-    assert step in (one.done for one in steps)
-    steps.close()  # type: ignore[attr-defined]
-    assert not names(installation)
-    assert not listed(installation)
-    assert not installation.keyring.names("incident")
-
-
-@pytest.mark.server
-@pytest.mark.parametrize("step", [*STEPS, "entered"])
-def test_a_killed_opening_leaves_nothing_that_the_next_does_not_throw_away(
-    installation: Installation, step: str
-) -> None:
-    child = os.fork()
-    if not child:
-        for one in opening(installation).run():
-            if one.done == step:
-                os.kill(os.getpid(), signal.SIGKILL)
-        os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
-    assert finish(installation) == []
-    if step == "entered":
-        assert len(held(installation)) == 7
-        return
-    assert not names(installation)
-    assert not installation.keyring.names("incident")
-    assert opened(installation).number == 1
-    assert held(installation) == searched(installation)
-
-
-def test_a_disk_that_refuses_leaves_nothing_half_made(installation: Installation) -> None:
-    folder(installation.holdings).mkdir()
-    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    one = opening(installation).run()
-    assert next(one).done == "announced"
-    resource.setrlimit(resource.RLIMIT_FSIZE, (16_384, limit[1]))
-    try:
-        with pytest.raises((StorageError, OSError)) as caught:
-            list(one)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
-        signal.signal(signal.SIGXFSZ, ignored)
-    assert isinstance(caught.value, StorageError)
-    finish(installation)
-    assert not names(installation)
-    assert not listed(installation)
-    assert opened(installation).rows == 7
-
-
-def test_what_no_entry_knows_of_and_bears_no_mark_is_left_alone(installation: Installation) -> None:
-    """A control database from before an incident must not cost the evidence."""
-    shutil.copy(installation.directory / "control.db", installation.directory / "older.db")
-    opened(installation)
-    for suffix in ("-wal", "-shm"):
-        (installation.directory / f"control.db{suffix}").unlink(missing_ok=True)
-    (installation.directory / "older.db").replace(installation.directory / "control.db")
-    installation.open()
-    assert finish(installation) == []
-    assert names(installation) == ["1.1.db"]
-    assert opened(installation).number == 2
 
 
 def damaged(file: Path) -> None:
@@ -281,27 +181,6 @@ def test_a_row_taken_out_with_the_key_at_hand_does_not_hold(installation: Instal
     connection.execute("PRAGMA journal_mode = DELETE")
     connection.close()
     assert "are not those noted in entry" in verify(installation.holdings, incident).fault
-
-
-REFUSED = {
-    "no filter": ({"filters": Filters()}, "--all-rows"),
-    "a review that is over": ({"review": TODAY - timedelta(days=1)}, "has passed"),
-    "a review too far off": ({"review": TODAY + timedelta(days=MAX_REVIEW_DAYS + 1)}, "more than a year"),
-    "no reason": ({"reason": "  "}, "--reason is empty"),
-    "a line end in the case": ({"case": "7\n8"}, "--case holds"),
-    "an escape in the reason": ({"reason": "\x1b[2J"}, "--reason holds"),
-    "a turned text": ({"owner": "anna\u202egpj"}, "--owner holds"),
-    "a long case": ({"case": "7" * 101}, "at most 100"),
-}
-
-
-@pytest.mark.parametrize(("changes", "reason"), REFUSED.values(), ids=REFUSED)
-def test_terms_that_are_not_allowed_are_refused_before_anything(
-    installation: Installation, changes: dict[str, object], reason: str
-) -> None:
-    with pytest.raises(BadIncident, match=reason):
-        opening(installation, **changes)
-    assert not installation.actions("incident.")
 
 
 def test_the_journal_has_the_case_and_the_incident_in_order(installation: Installation) -> None:
@@ -371,6 +250,8 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
 
 
 TEXTS = st.text(st.characters(blacklist_categories=["Cs"]), max_size=20)
+
+
 ROWS = st.builds(
     found_row,
     method=TEXTS,

@@ -3,7 +3,6 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,68 +12,24 @@ from hypothesis import strategies as st
 
 from consentkit.archive.periodlock import PeriodLock
 from consentkit.archive.sealing import seal
-from consentkit.archive.search import Archive, Losses, Search
-from consentkit.archive.search.deadline import Deadline, TimeIsUp
+from consentkit.archive.search import Archive, Search
+from consentkit.archive.search.deadline import Deadline
 from consentkit.archive.store import Cursor, Filters
 from consentkit.audit import SYSTEM
-from consentkit.requestlog.record import Gap, Record
 from consentkit.requestlog.segment import FrameId
-from consentkit.requestlog.spool import Spool
-from tests.archive.installation import DAY_US, DAYS, HOUR_US, MONDAY, RESOLVERS, Installation, request
+from tests.archive.installation import DAY_US, DAYS, HOUR_US, MONDAY, Installation, request
+from tests.archive.searches import ROWS, archive_of, urls
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from consentkit.archive.search import Found
 
-ROBOT = "Googlebot/2.1 (+http://www.google.com/bot.html)"
-FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:120.0) Gecko/20100101 Firefox/120.0"
-
-
-def record(number: int, url: str, status: int, agent: str, **changes: object) -> Record:
-    values: dict[str, object] = {
-        "time_us": MONDAY + number,
-        "client_address": "192.0.2.7",
-        "peer_address": "198.51.100.1",
-        "address_source": "peer",
-        "method": "GET",
-        "scheme": "https",
-        "host": "www.example.lv",
-        "url": url,
-        "query_flags": 0,
-        "status": status,
-        "outcome": "complete",
-        "bytes_sent": 5,
-        "duration_us": 9,
-        "user_agent": agent,
-        "referrer_host": "",
-    }
-    return Record(**{**values, **changes})  # type: ignore[arg-type] # names and values are the record's own
-
-
-ROWS = [
-    record(0, "/a", 200, FIREFOX),
-    record(1, "/admin/login", 401, FIREFOX, method="POST", client_address="192.0.2.8"),
-    record(2, "/admin/x?q=REDACTED", 404, ROBOT, query_flags=0b101, client_address="2001:db8::5"),
-    record(3, "/[odd]", 500, FIREFOX, host="shop.example.lv", outcome="app_error", client_address=""),
-    record(
-        4, "/b", 499, FIREFOX, outcome="client_gone", referrer_host="example.org", client_address="203.0.113.9"
-    ),
-]
-
-
-def archive_of(site: Installation) -> Archive:
-    return Archive(site.settings, site.keyring, site.control, resolvers=RESOLVERS)
-
 
 def settle(site: Installation) -> None:
     """Make the first day's file two seconds old: what was sealed this second is read as an open one is."""
     file = site.holdings.file(site.period(DAYS[0]))
     os.utime(file, ns=(0, file.stat().st_mtime_ns - 2_000_000_000))
-
-
-def urls(rows: Search) -> list[str]:
-    return [found.url for _, found in rows]
 
 
 def ids(rows: list[Found]) -> list[str]:
@@ -213,54 +168,6 @@ def test_periods_that_overlap_after_a_change_of_rotation_are_read_as_one(tmp_pat
     ]
 
 
-class Clock:
-    """Seconds that pass at each look."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        self.now += 1.0
-        return self.now
-
-
-def test_a_search_that_its_time_limit_ends_says_where_it_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    site = Installation(tmp_path)
-    site.fill(4)
-    monkeypatch.setattr("consentkit.archive.search.deadline.time.monotonic", Clock())
-    found: list[str] = []
-    before, rounds = None, 0
-    while True:
-        search = archive_of(site).search(Filters(), limit=0, before=before, time_limit_seconds=9)
-        found += urls(search)
-        if search.reached is None:
-            break
-        assert before is None or search.reached < before
-        before, rounds = Cursor.parse(str(search.reached)), rounds + 1
-    assert rounds > 1
-    assert found == ["/b3", "/a3", "/b2", "/a2", "/b1", "/a1", "/b0", "/a0"]
-
-
-def test_a_search_without_time_begins_where_it_was_to_begin(tmp_path: Path) -> None:
-    site = Installation(tmp_path)
-    site.fill(1)
-    start = Cursor(MONDAY + DAY_US)
-    search = archive_of(site).search(Filters(), limit=0, before=start, time_limit_seconds=0)
-    assert (urls(search), search.reached) == ([], start)
-
-
-def test_a_statement_that_runs_too_long_is_ended() -> None:
-    connection = sqlcipher.connect(":memory:")
-    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
-    started = time.monotonic()
-    with pytest.raises(TimeIsUp), Deadline(0.05).over(connection):
-        connection.execute(endless).fetchone()
-    assert time.monotonic() - started < 5
-    assert connection.execute("SELECT 1").fetchone() == (1,)
-
-
 def test_a_reader_who_is_slow_keeps_no_period_from_being_sealed_or_destroyed(tmp_path: Path) -> None:
     site = Installation(tmp_path)
     site.fill(2)
@@ -288,46 +195,6 @@ def test_a_sealed_file_that_changes_under_a_reader_is_read_again(tmp_path: Path)
 
     assert archive.stored.read(site.period(DAYS[0]), work, deadline=Deadline(None)) == 2
     assert counts == [2, 3]
-
-
-def gap(site: Installation, *gaps: Gap) -> None:
-    spool = Spool(site.directory, site.keyring, max_bytes=2**30)
-    for one in gaps:
-        spool.append(one)  # type: ignore[arg-type] # a gap is appended by the spool itself; here by hand
-    spool.close()
-
-
-def test_gaps_are_found_once_in_the_spool_and_in_every_period(tmp_path: Path) -> None:
-    site = Installation(tmp_path)
-    flood = Gap(MONDAY + 5, MONDAY + 9, 12_345, "sampled", "192.0.2.0/24")
-    full = Gap(MONDAY + DAY_US, MONDAY + DAY_US + 7, 3, "full")
-    gap(site, flood)
-    site.store(request(MONDAY, "/a"))
-    gap(site, full)
-    archive = archive_of(site)
-    assert archive.gaps(Filters()) == [flood, full]
-    assert archive.gaps(Filters(since_us=MONDAY + 10)) == [full]
-    assert archive.gaps(Filters(until_us=MONDAY + 5)) == []
-    search = archive.search(Filters(), limit=0)
-    assert urls(search) == ["/a"]
-    assert sorted(search.gaps.values(), key=lambda one: one.since_us) == [flood, full]
-    site.store()
-    assert archive.gaps(Filters()) == [flood, full]
-
-
-def test_what_of_the_spool_cannot_be_read_is_told(tmp_path: Path) -> None:
-    site = Installation(tmp_path)
-    site.spool(*(request(MONDAY + n, f"/{n}") for n in range(5)))
-    (segment,) = (site.directory / "spool").glob("*/[0-9]*")
-    data = bytearray(segment.read_bytes())
-    data[len(data) // 2] ^= 1
-    segment.write_bytes(data)
-    site.spool(request(MONDAY, "/unreadable"))
-    (other,) = {path.parent.name for path in (site.directory / "spool").glob("*/[0-9]*")} - {segment.parent.name}
-    (site.keyring.folder / f"worker/{other}.key").unlink()
-    search = archive_of(site).search(Filters(), limit=0)
-    assert urls(search) == ["/4", "/3", "/1", "/0"]
-    assert search.losses == Losses(unreadable_workers=1, damaged_places=1)
 
 
 names = st.text(st.characters(codec="ascii", categories=("L", "N")), min_size=1, max_size=16)

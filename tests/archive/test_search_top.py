@@ -13,7 +13,7 @@ from consentkit.audit import SYSTEM
 from consentkit.requestlog.record import Gap
 from consentkit.requestlog.spool import Spool
 from tests.archive.installation import DAY_US, DAYS, HOUR_US, MONDAY, Installation, request
-from tests.archive.test_search import ROWS, archive_of, gap
+from tests.archive.searches import ROWS, archive_of, gap
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from consentkit import audit
@@ -29,7 +30,9 @@ from consentkit.archive.subject.page import TEMPLATE
 from consentkit.archive.truncation import truncate_due
 from consentkit.audit import SYSTEM, Look
 from consentkit.consent.decision import Decision
-from consentkit.consent.ledger import record_decision, register_policy, verify_decisions
+from consentkit.consent.ledger import record_decision, register_policy
+from consentkit.consent.ledgercheck import verify_decisions
+from consentkit.errors import SettingsError
 from consentkit.settings import Settings
 from consentkit.web.assets import find_folder
 from tests.archive.installation import DAY_US, DAYS, MONDAY, RESOLVERS, WORKER, Installation, detail, request
@@ -76,16 +79,14 @@ def site(made: Path, tmp_path: Path) -> Installation:
 
 
 def export(
-    site: Installation, tmp_path: Path, person: Person = ALL, proof: Proof | None = None, name: str = "hers.zip"
+    site: Installation,
+    tmp_path: Path,
+    person: Person = ALL,
+    proof: Proof | None = None,
+    name: str = "hers.zip",
+    language: str = "en",
 ) -> tuple[Path, Copy]:
-    terms = Terms(
-        actor=WORKER,
-        look=WHY,
-        output=name,
-        recipient="the person",
-        destroy_by=None,
-        templates=find_folder("templates"),
-    )
+    terms = Terms(actor=WORKER, look=WHY, output=name, recipient="the person", destroy_by=None, language=language)
     path = tmp_path / name
     run = SubjectExport(site.holdings, site.settings, person, terms, proof=proof, resolvers=RESOLVERS)
     run.write(Out(path, site))
@@ -127,9 +128,7 @@ def test_the_file_proves_itself_and_a_changed_byte_fails(site: Installation, tmp
 
 
 def test_every_page_is_in_the_audit_before_it_is_written(site: Installation, tmp_path: Path) -> None:
-    terms = Terms(
-        actor=WORKER, look=WHY, output="x", recipient="", destroy_by=None, templates=find_folder("templates")
-    )
+    terms = Terms(actor=WORKER, look=WHY, output="x", recipient="", destroy_by=None)
     out = Out(tmp_path / "x.zip", site)
     SubjectExport(site.holdings, site.settings, ALL, terms, resolvers=RESOLVERS).write(out)
     assert out.audited == ["subject.export"]
@@ -159,6 +158,51 @@ def test_the_page_is_for_people_and_nothing_of_it_runs(site: Installation, tmp_p
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "legitimate interest" in page
     assert "90 days" in page
+
+
+@pytest.mark.parametrize(
+    ("language", "title", "basis"),
+    [
+        ("lv", "Kas par jums glabājas", "leģitīmas intereses"),
+        ("ru", "Что о вас хранится", "законный интерес"),
+        ("en", "What is kept about you", "legitimate interest"),
+        ("et", "Mida teie kohta säilitatakse", "õigustatud huvi"),
+        ("lt", "Kas apie jus saugoma", "teisėtas interesas"),
+    ],
+)
+def test_the_page_and_its_reasons_speak_the_language_that_is_given(
+    site: Installation, tmp_path: Path, language: str, title: str, basis: str
+) -> None:
+    path, _ = export(site, tmp_path, language=language)
+    page, about = member(path, "index.html"), member(path, "manifest.json")["about"]
+    assert f'<html lang="{language}">' in page
+    assert f"<h1>{title}</h1>" in page
+    assert basis in page
+    assert about["language"] == language
+    assert basis in about["basis"]
+
+
+def test_without_a_language_the_page_speaks_the_sites_first(site: Installation, tmp_path: Path) -> None:
+    spoken = msgspec.structs.replace(site.settings.site, languages=("lt", "en"))
+    site.settings = msgspec.structs.replace(site.settings, site=spoken)
+    assert '<html lang="lt">' in member(export(site, tmp_path, language="")[0], "index.html")
+
+
+def test_a_language_without_words_is_refused_before_anything_is_in_the_audit(
+    site: Installation, tmp_path: Path
+) -> None:
+    with pytest.raises(SettingsError, match="has no catalogue"):
+        export(site, tmp_path, language="xx")
+    assert site.actions("subject") == []
+
+
+def test_the_sites_own_template_takes_the_pages_place(site: Installation, tmp_path: Path) -> None:
+    own = tmp_path / "own" / "consentkit"
+    own.mkdir(parents=True)
+    (own / TEMPLATE).write_text("{{ page.rows }} of {{ page.account.operator }}", encoding="utf-8")
+    spoken = msgspec.structs.replace(site.settings.site, templates=own.parent, operator="Muzejs")
+    site.settings = msgspec.structs.replace(site.settings, site=spoken)
+    assert member(export(site, tmp_path)[0], "index.html").endswith("of Muzejs")
 
 
 def test_the_looks_that_may_have_shown_the_rows_are_listed_by_date_and_purpose(
@@ -252,7 +296,7 @@ def test_choices_are_handed_over_with_the_policy_they_were_made_under(site: Inst
     (choice,) = member(path, "choices.json")
     assert (choice["granted"], choice["denied"]) == ("statistics", "preferences")
     assert member(path, "policies.json")[0]["text"] == '{"cookies":["theme"]}'
-    assert "statistics" in member(path, "index.html")
+    assert "<td>Statistics</td><td>Preferences</td>" in member(path, "index.html")
     assert (copy.rows, copy.destroy_by) == (1, "")
     assert check(path).about["asked"] == {"consent_id": CONSENT_ID}
 
@@ -276,7 +320,7 @@ def test_erasing_choices_says_what_stays_and_keeps_the_chain(site: Installation)
     (kept,) = certificate.kept
     assert (kept["choices"], kept["until"]) == (1, proof(site).until)
     assert "art. 17(3)(e)" in str(kept["reason"])
-    assert (certificate.rows, verify_decisions(site.control)) == (0, 1)
+    assert (certificate.rows, verify_decisions(site.control).decisions) == (0, 1)
     assert [one.number for one in certificates(site.control, site.keyring, person)] == [certificate.number]
     assert not [entry for entry in site.audited("subject") if CONSENT_ID in entry.detail]
 
@@ -286,7 +330,7 @@ def test_an_unknown_consent_id_has_nothing(site: Installation) -> None:
 
 
 def test_the_template_is_in_the_package() -> None:
-    assert (find_folder("templates") / TEMPLATE).is_file()
+    assert (find_folder("templates") / "consentkit" / TEMPLATE).is_file()
 
 
 class Full(Exception):
@@ -302,9 +346,7 @@ def test_an_export_that_breaks_off_writes_nothing_more(site: Installation, tmp_p
             if len(written) > 2:
                 raise Full
 
-    terms = Terms(
-        actor=WORKER, look=WHY, output="x", recipient="", destroy_by=None, templates=find_folder("templates")
-    )
+    terms = Terms(actor=WORKER, look=WHY, output="x", recipient="", destroy_by=None)
     run = SubjectExport(site.holdings, site.settings, ALL, terms, resolvers=RESOLVERS)
     with pytest.raises(Full):
         run.write(Refusing())

@@ -10,6 +10,7 @@ from consentkit.archive.retention import Retention
 from consentkit.archive.sealing import file_hash, seal
 from consentkit.archive.search import Archive
 from consentkit.archive.store import Filters
+from consentkit.archive.store.periodfile import PeriodFile
 from consentkit.archive.truncation import truncate, truncate_due
 from consentkit.audit import SYSTEM
 from consentkit.errors import StorageError
@@ -73,6 +74,21 @@ def test_nothing_but_the_addresses_changes(site: Installation) -> None:
     cut(site)
     assert [(row.request_id, row.time, row.url, row.user_agent, row.bytes_sent) for row in rows(site)] == before
     assert {row.peer_address for row in rows(site)} == {"198.51.100.0"}
+
+
+def test_a_networks_addresses_of_two_places_keep_each_its_own(site: Installation) -> None:
+    period = site.period(DAYS[0])
+    reopened = PeriodFile.open(site.holdings.file(period), site.keyring.load(period.key_name), period, RESOLVERS)
+    for address, city in (("c0000207", "Riga"), ("c00002c8", "Ventspils")):
+        reopened.connection.execute(f"UPDATE client SET city = '{city}' WHERE address = x'{address}'")
+    reopened.close()
+    site.set_state(DAYS[0], "open")
+    seal(site.holdings, site.period(DAYS[0]), SYSTEM)
+    cut(site)
+    assert [(row.client_address, row.city) for row in rows(site)][:-3:-1] == [
+        ("192.0.2.0", "Riga"),
+        ("192.0.2.0", "Ventspils"),
+    ]
 
 
 def test_the_generation_before_is_destroyed_and_a_backup_does_not_give_it_back(

@@ -122,8 +122,8 @@ def held(page: Page) -> set[str]:
 
 def accept_and_collect(page: Page, site: Server, host: str) -> None:
     page.goto(f"https://{host}:{site.port}/shop")
-    page.locator(".ck-banner").get_by_role("button", name="Accept all").click()
-    expect(page.locator(".ck-banner")).to_be_hidden()
+    page.locator(".ck-first").get_by_role("button", name="Accept all").click()
+    expect(page.locator(".ck-first")).to_be_hidden()
     page.goto(f"https://{host}:{site.port}/shop/cart?set=1")
     assert held(page) >= {*VARIANTS, "basket"}, "this browser takes every variant"
 
@@ -162,8 +162,8 @@ def test_one_category_that_is_taken_back_leaves_the_other(page: Page, site: Serv
 def test_what_one_host_sets_for_all_the_other_host_deletes(page: Page, site: Server) -> None:
     accept_and_collect(page, site, "shop.site.test")
     page.goto(f"https://www.site.test:{site.port}/shop")
-    page.locator(".ck-banner").get_by_role("button", name="Reject all").click()
-    expect(page.locator(".ck-banner")).to_be_hidden()
+    page.locator(".ck-first").get_by_role("button", name="Reject all").click()
+    expect(page.locator(".ck-first")).to_be_hidden()
     for _ in range(6):
         page.goto(f"https://www.site.test:{site.port}/shop/cart")
     assert {"parent", "below_parent", "__Secure-bound", "parted_parent"}.isdisjoint(held(page))

@@ -20,7 +20,7 @@ from tests.serving import Server, serving
 pytestmark = pytest.mark.browser
 
 ROOT = "#consentkit"
-REJECT, ACCEPT = ".ck-banner [data-action=reject]", ".ck-banner [data-action=accept]"
+REJECT, ACCEPT = ".ck-first [data-action=reject]", ".ck-first [data-action=accept]"
 
 # Writes a cookie and a key in every way there is; returns what threw.
 WRITE = """async ([cookie, key]) => {
@@ -107,8 +107,8 @@ def test_under_a_strict_policy_nothing_is_violated_from_banner_to_answer(
     open_page: Callable[..., Page], path: str
 ) -> None:
     page = open_page(path)
-    expect(page.locator(".ck-banner")).to_be_visible()
-    page.click(".ck-banner [data-action=settings]")
+    expect(page.locator(".ck-first")).to_be_visible()
+    page.click(".ck-first [data-action=settings]")
     expect(page.locator("dialog")).to_be_visible()
     page.get_by_label("Statistics").check()
     page.click("[data-action=save]")
@@ -304,7 +304,7 @@ def test_allowing_a_provider_allows_it_alone_until_it_is_removed(
     page.get_by_role("button", name="Always allow Example Video Limited").click()
     expect(page.locator("#film")).to_be_visible()
     assert marks(page) == "+video"
-    assert page.locator(".ck-banner").is_visible()  # nothing else was answered
+    assert page.locator(".ck-first").is_visible()  # nothing else was answered
     page.goto("/")
     expect(page.locator("#film")).to_be_visible()
     expect(page.locator(".advertised")).to_have_count(0)
@@ -369,7 +369,7 @@ def test_the_example_asks_no_other_host_before_consent(
     page.goto("/")
     if refuses:
         page.click(REJECT)
-        expect(page.locator(".ck-banner")).to_be_hidden()
+        expect(page.locator(".ck-first")).to_be_hidden()
     for path in ("/plans", "/help", "/sign-in", "/"):
         page.goto(path)
         page.mouse.wheel(0, 4000)

@@ -66,7 +66,7 @@ def test_a_refused_services_script_is_not_asked_for_until_it_is_agreed_to(visit:
         assert asked == ["assets.example.net"]
         assert page.evaluate("[window.own, window.assets, window.counter ?? null]") == [1, 1, None]
         with page.expect_navigation():
-            page.locator(".ck-banner [data-action=accept]").click()
+            page.locator(".ck-first [data-action=accept]").click()
         page.wait_for_function("window.counter === 1")
         assert "counter.example.net" in asked
 

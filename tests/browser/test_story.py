@@ -18,7 +18,7 @@ from tests.serving import REPOSITORY, Server
 pytestmark = pytest.mark.browser
 
 OPTIONAL = {"theme", "lang", "visits", "lumo_seen"}
-BANNER = "#consentkit .ck-banner"
+BANNER = "#consentkit .ck-first"
 PATHS = ("/", "/plans", "/help", "/sign-in", "/no-such-page")
 
 # What a script on the page does as soon as it can, without the visitor having touched anything.

@@ -18,6 +18,7 @@ from consentkit import audit
 from consentkit.archive.holdings import Holdings
 from consentkit.archive.ingest import Ingester
 from consentkit.archive.period import Catalogue
+from consentkit.archive.publishing import Publisher
 from consentkit.archive.resolve import AgentResolver, PlaceResolver
 from consentkit.archive.sealing import seal
 from consentkit.archive.store.periodfile import Resolvers
@@ -139,3 +140,17 @@ def test_a_person_at_a_terminal_sees_progress(config: Path, holdings: Holdings) 
     os.close(parent)
     assert process.stdout is not None
     process.stdout.close()
+
+
+def test_heads_that_were_noted_outside_are_held_against_the_chains(
+    consentkit: Command, holdings: Holdings, tmp_path: Path
+) -> None:
+    Publisher("SIA Piemērs", 90).publish(holdings, time.time_ns() // 1000)
+    kept = tmp_path / "noted.ndjson"
+    kept.write_bytes((holdings.directory / "published/heads.json").read_bytes())
+    done = consentkit("log", "verify", "--heads", str(kept), "--json")
+    assert done.returncode == 0
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told == {"kind": "heads", "good": True, "noted": 1, "unchecked_hashes": 0, "faults": []}
+    kept.write_text(kept.read_text().replace("consentkit-heads/1", "consentkit-heads/2"))
+    assert consentkit("log", "verify", "--heads", str(kept)).returncode == 2

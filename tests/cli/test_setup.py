@@ -198,6 +198,8 @@ def test_check_lists_what_is_declared_and_warns(tmp_path: Path) -> None:
         "CONSENTKIT_SECRET",
         "site.operator",
         "site.contact",
+        "site.authority",
+        "site.storage_region",
         "requestlog.trusted_proxies",
     } <= warned.keys()
     assert any(line.get("key") == "theme" and "13 months" in str(line["text"]) for line in lines)
@@ -205,7 +207,7 @@ def test_check_lists_what_is_declared_and_warns(tmp_path: Path) -> None:
 
 def test_check_of_careful_settings_warns_of_nothing(tmp_path: Path) -> None:
     (tmp_path / "consentkit.toml").write_text(
-        "[site]\noperator='SIA Piemērs'\ncontact='privacy@example.lv'\n"
+        "[site]\noperator='SIA Piemērs'\ncontact='privacy@example.lv'\nauthority='LV'\nstorage_region='LV'\n"
         "[storage]\nkeys='/srv/keys'\n"
         "[requestlog]\ntrusted_proxies=['unix']\ntruncate_ip_after_days=30\n"
     )

@@ -265,7 +265,13 @@ def test_names_and_storage_keys_by_category() -> None:
     registry = build({"cookies": [THEME], "services": [CHAT]})
 
     assert registry.names_by_category == {
-        "necessary": ("__Host-consentkit", "consentkit", "consentkit_id"),
+        "necessary": (
+            "__Host-consentkit",
+            "consentkit",
+            "consentkit_id",
+            "__Secure-consentkit_admin",
+            "consentkit_admin",
+        ),
         "preferences": ("theme",),
     }
     assert registry.storage_keys_by_category == {"preferences": ("chat-*",)}

@@ -236,7 +236,7 @@ def is_moved_by(page: Page) -> float:
 def test_a_page_for_all_shows_its_banner_to_those_alone_who_have_not_answered(
     cached: str, browser: Browser
 ) -> None:
-    banner = "#consentkit .ck-banner"
+    banner = "#consentkit .ck-first"
     with browser.new_context(base_url=cached, locale="en-GB") as context:
         page = context.new_page()
         page.goto("/public")

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser
 
 from consentkit.consent.registry import Registry
 from consentkit.settings import Settings
@@ -12,6 +11,7 @@ from consentkit.visitor.banner import Banner
 from consentkit.visitor.shell import Shell
 from consentkit.web.assets import Assets
 from consentkit.web.texts import Texts
+from tests.opening import OpenPage, opening
 from tests.serving import serving
 
 LANGUAGES = ("lv", "ru", "en", "et", "lt")
@@ -89,35 +89,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield server.url
 
 
-OpenPage = Callable[..., Page]
-_numbers = itertools.count(1)
-
-
 @pytest.fixture
 def open_page(browser: Browser, site: str) -> Iterator[OpenPage]:
-    """Open a path of the site in a fresh profile; fails the test on any script error or policy violation.
-
-    Each has an address of its own, since an address may grant only so often a minute.
-    """
-    contexts: list[BrowserContext] = []
-    faults: list[str] = []
-
-    def open_one(path: str, *, width: int = 1280, height: int = 800, **options: object) -> Page:
-        context = browser.new_context(
-            base_url=site,
-            viewport={"width": width, "height": height},
-            extra_http_headers={"X-Forwarded-For": f"2001:db8::{next(_numbers):x}"},
-            **options,  # type: ignore[arg-type]
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(10_000)
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda message: faults.append(message.text) if "Policy" in message.text else None)
-        page.goto(path)
-        return page
-
-    yield open_one
-    for context in contexts:
-        context.close()
-    assert not faults
+    """Open a path of the site in a fresh profile."""
+    with opening(browser, site) as open_one:
+        yield open_one

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from consentkit import ConsentKit
+from consentkit import ConsentKit, requires_consent
 from consentkit.visitor.embed import Embeds
 from consentkit.web.texts import Texts
 
@@ -56,7 +56,12 @@ _FILES = {
 }
 
 kit = ConsentKit()
-_embeds = Embeds(kit.registry, Texts(kit.settings.site.languages), mount=kit.settings.site.mount)
+_embeds = Embeds(
+    kit.registry,
+    Texts(kit.settings.site.languages),
+    mount=kit.settings.site.mount,
+    deny_only=kit.settings.consent.deny_only,
+)
 
 
 async def show(request: Request) -> Response:
@@ -82,6 +87,11 @@ async def say_ready(_: Request) -> Response:
     return PlainTextResponse("ready")
 
 
+@requires_consent("preferences")
+async def show_what_needs_consent(_: Request) -> Response:
+    return PlainTextResponse("yours")
+
+
 def _embed(language: str) -> str:
     return str(
         _embeds.placeholder(
@@ -98,6 +108,7 @@ app = kit.wrap(
     Starlette(
         routes=[
             Route("/ready", say_ready),
+            Route("/needs-consent", show_what_needs_consent),
             *(Route(path, send_file) for path in _FILES),
             *(Route(path, show) for path in (*_BODIES, "/embed")),
         ]

@@ -118,10 +118,34 @@ def test_the_visitor_goes_on_to_a_page_of_this_site_alone(
 ) -> None:
     async def story(client: httpx.AsyncClient) -> httpx.Response:
         form = {"decision": "reject", "next": next_url}
-        return await client.post("/consentkit/choice", data=form, headers={**OURS, "referer": referrer})
+        headers = {**OURS, "referer": referrer, "cookie": "any=1"}
+        return await client.post("/consentkit/choice", data=form, headers=headers)
 
     response = visiting(settings, story)
     assert (response.status_code, response.headers["location"]) == (303, location)
+
+
+def test_where_no_cookie_came_with_an_answer_the_settings_see_whether_it_is_kept(settings: Settings) -> None:
+    async def story(client: httpx.AsyncClient) -> tuple[str, httpx.Response, httpx.Response]:
+        form = {"decision": "reject", "next": "/plans?page=2", "lang": "en"}
+        answer = await client.post("/consentkit/choice", data=form, headers=OURS)
+        kept = await client.get(answer.headers["location"])
+        client.cookies.clear()
+        return answer.headers["location"], kept, await client.get(answer.headers["location"])
+
+    location, kept, lost = visiting(settings, story)
+    assert location == "/consentkit/settings?answered=1&next=%2Fplans%3Fpage%3D2&lang=en"
+    assert (kept.status_code, kept.headers["location"]) == (303, "/plans?page=2")
+    assert lost.status_code == 200
+    assert "Your browser blocks cookies, so your choice cannot be remembered." in lost.text
+
+
+def test_the_way_on_after_an_answer_leads_to_no_other_site(settings: Settings) -> None:
+    async def story(client: httpx.AsyncClient) -> httpx.Response:
+        path = "/consentkit/settings?answered=1&next=https://evil.example/"
+        return await client.get(path, headers={"cookie": "any=1"})
+
+    assert visiting(settings, story).headers["location"] == "/"
 
 
 def test_a_refusal_has_no_id_and_a_grant_has_one_until_it_is_withdrawn(settings: Settings) -> None:
@@ -174,7 +198,7 @@ def test_a_script_gets_json(settings: Settings) -> None:
 
     before, accepted, refused = visiting(settings, story)
     categories = {"preferences": False, "statistics": False}
-    assert before == {"decided": False, "categories": categories, "services": [], "revision": 1}
+    assert before == {"decided": False, "categories": categories, "services": [], "revision": 1, "news": []}
     assert accepted["categories"] == {"preferences": True, "statistics": True}
     assert accepted["message"] == "Saved: optional cookies are on."
     assert (accepted["reload"], refused["reload"]) == (False, True)
@@ -283,6 +307,30 @@ def test_a_path_that_is_not_ours_is_not_found_in_the_visitors_words(settings: Se
     response = visiting(settings, story)
     assert response.status_code == 404
     assert "There is nothing at this address." in response.text
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("consentkit.0123456789ab.js", 200),
+        ("consentkit.0123456789ab.css", 200),
+        ("page.0123456789ab.js", 404),
+        ("consentkit.0123456789a.js", 404),
+        ("consentkit.js", 404),
+        ("../kit.0123456789ab.py", 404),
+    ],
+)
+def test_a_file_of_an_earlier_release_is_answered_with_the_present_one_and_not_kept(
+    settings: Settings, name: str, status: int
+) -> None:
+    async def story(client: httpx.AsyncClient) -> httpx.Response:
+        return await client.get(f"/consentkit/static/{name}")
+
+    response = visiting(settings, story)
+    assert response.status_code == status
+    if status == 200:
+        assert response.headers["cache-control"] == "no-store"
+        assert b"ck-" in response.content
 
 
 def test_a_static_file_is_immutable_and_an_unknown_one_is_not_found(settings: Settings) -> None:

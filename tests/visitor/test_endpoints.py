@@ -174,7 +174,7 @@ def test_an_exempt_page_stays_as_it_is(tmp_path: Path) -> None:
 
     bare, in_a_thread, page = visiting(tmp_path, site, story)
     assert [bare, in_a_thread] == [PAGE, PAGE]
-    assert "ck-banner" in page
+    assert "ck-first" in page
 
 
 async def catch_all(request: Request) -> Response:

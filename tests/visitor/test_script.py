@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Request, Route, expect
 
 from tests.conftest import CHROMIUM_OPTIONS
 
@@ -80,7 +80,7 @@ def test_closing_the_dialog_changes_nothing_and_gives_the_focus_back(open_page: 
         page.click("[data-action=close]")
     expect(page.locator("dialog")).to_be_hidden()
     assert choice_cookie(page) == ""
-    assert page.locator(".ck-banner").is_visible()
+    assert page.locator(".ck-first").is_visible()
     assert page.evaluate("document.activeElement.dataset.action") == "settings"
     page.keyboard.press("Enter")
     assert page.locator("dialog input:checked").count() == 0
@@ -202,13 +202,26 @@ def test_where_fetching_fails_the_form_is_sent_as_without_script(open_page: Open
 
 def test_a_shared_page_shows_the_banner_to_who_has_not_chosen(open_page: OpenPage) -> None:
     page = open_page("/shared")
-    assert page.locator(".ck-banner").is_visible()
+    assert page.locator(".ck-first").is_visible()
     assert page.locator(".ck-back").is_hidden()
     page.click("[data-action=reject]")
     expect(page.locator("#consentkit")).to_be_hidden()
     page.goto("/shared?again")
     assert page.locator("#consentkit").is_hidden()
     assert page.locator(".ck-back").is_visible()
+
+
+def test_a_second_click_on_a_shared_page_carries_what_the_first_has_set(open_page: OpenPage) -> None:
+    page = open_page("/shared")
+    posts: list[Request] = []
+
+    def is_second(request: Request) -> bool:
+        posts.extend([request] if request.method == "POST" else [])
+        return len(posts) == 2
+
+    with page.expect_request(is_second) as second:
+        page.evaluate("for (const _ of [1, 2]) document.querySelector('[data-action=accept]').click()")
+    assert "consentkit_id=" in second.value.all_headers()["cookie"]
 
 
 def test_showing_the_banner_of_a_shared_page_moves_nothing(open_page: OpenPage) -> None:
@@ -238,9 +251,9 @@ def test_a_choice_under_an_older_policy_is_the_servers_to_judge(open_page: OpenP
     page.goto("about:blank")  # an open page would see its choice go, and load anew
     page.context.clear_cookies(name="consentkit")
     page.context.add_cookies([{"name": "consentkit", "value": forged, "url": address}])
-    with page.expect_response("**/consentkit/choice"):
+    with page.expect_response("**/consentkit/choice?*"):
         page.goto("/shared?older")
-    expect(page.locator(".ck-banner")).to_be_visible()
+    expect(page.locator(".ck-first")).to_be_visible()
     assert not page.evaluate("consentkit.get().decided")
 
 
@@ -256,18 +269,11 @@ def test_another_tabs_answer_is_taken_over(open_page: OpenPage) -> None:
 
 
 def test_a_browser_that_keeps_no_cookies_is_told_so(browser: Browser, site: str, tmp_path: Path) -> None:
-    preferences = tmp_path / "Default" / "Preferences"
-    preferences.parent.mkdir()
-    preferences.write_text('{"profile": {"default_content_setting_values": {"cookies": 2}}}')
-    context = browser.browser_type.launch_persistent_context(
-        tmp_path, executable_path=shutil.which("chromium"), args=CHROMIUM_OPTIONS
-    )
+    context = browser_without_cookies(browser, tmp_path)
     page = context.new_page()
     page.goto(f"{site}/scripts")
     page.click("[data-action=accept]")
-    expect(page.get_by_role("status")).to_contain_text(
-        "Your browser blocks cookies, so your choice cannot be remembered. Optional cookies stay off."
-    )
+    expect(page.get_by_role("status")).to_contain_text(BLOCKED)
     assert page.locator("template[data-consent]").count() == 1
     context.close()
 
@@ -321,3 +327,100 @@ def test_the_choice_is_read_out_of_the_cookies(
     read = page.evaluate(READ, [address, cookies, ["__Host-consentkit", "consentkit"]])
     assert read["decided"] is decided
     assert [category for category, allowed in read["categories"].items() if allowed] == granted
+
+
+def test_the_dialog_unfolds_to_each_cookie_and_nothing_moves_when_they_come(open_page: OpenPage) -> None:
+    page = open_page("/?lang=en")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    assert page.locator("table").count() == 0
+    page.evaluate(
+        """() => {
+          const {showModal} = HTMLDialogElement.prototype;
+          HTMLDialogElement.prototype.showModal = function () {
+            showModal.call(this);
+            window.before = this.offsetHeight;
+          };
+        }"""
+    )
+    page.click("[data-action=settings]")
+    expect(page.locator("dialog table")).to_have_count(3)
+    assert page.evaluate("document.querySelector('dialog').offsetHeight === window.before")
+    statistics = page.locator("dialog [data-category=statistics]")
+    statistics.locator("summary").click()
+    row = statistics.get_by_role("row").filter(has_text="visits_*")
+    expect(row).to_contain_text("Counts visits")
+    expect(row).to_contain_text("SIA Piemērs")
+    expect(row).to_contain_text("90 days")
+    page.keyboard.press("Escape")
+    page.click("[data-action=settings]")
+    assert page.locator("dialog table").count() == 3
+    assert len([url for url in asked if "/consentkit/settings" in url]) == 1
+
+
+def test_where_the_cookies_cannot_be_fetched_the_dialog_works_and_asks_again(open_page: OpenPage) -> None:
+    page = open_page("/?lang=en")
+    page.route("**/consentkit/settings?*", lambda route: route.abort())
+    page.click("[data-action=settings]")
+    expect(page.locator("dialog").get_by_role("link", name="Cookie policy")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.unroute("**/consentkit/settings?*")
+    page.click("[data-action=settings]")
+    expect(page.locator("dialog table")).to_have_count(3)
+
+
+def test_the_dialog_leads_to_the_page_of_what_is_on_the_device(open_page: OpenPage) -> None:
+    page = open_page("/")
+    page.click("[data-action=settings]")
+    page.get_by_role("link", name="Cookies on this device").click()
+    expect(page.get_by_role("heading", name="Cookies that your browser sent just now")).to_be_visible()
+    page.get_by_role("link", name="Back to the site").click()
+    expect(page.locator(".ck-first")).to_be_visible()
+
+
+@pytest.mark.parametrize("path", ["/", "/shared"])
+def test_banner_and_dialog_lead_to_policy_and_notice(open_page: OpenPage, path: str) -> None:
+    page = open_page(path)
+    links = "links => links.map(link => link.getAttribute('href'))"
+    pages = ["/consentkit/cookies?lang=en", "/consentkit/privacy?lang=en"]
+    assert page.locator(".ck-first .ck-link").evaluate_all(links) == pages
+    assert page.locator("dialog a.ck-link").evaluate_all(links)[:2] == pages
+    for each in pages:
+        assert page.request.get(each).status == 200
+
+
+def browser_without_cookies(browser: Browser, folder: Path, *, javascript: bool = True) -> BrowserContext:
+    preferences = folder / "Default" / "Preferences"
+    preferences.parent.mkdir()
+    blocked: dict[str, int] = {"cookies": 2} if javascript else {"cookies": 2, "javascript": 2}
+    preferences.write_text(json.dumps({"profile": {"default_content_setting_values": blocked}}))
+    return browser.browser_type.launch_persistent_context(
+        folder, executable_path=shutil.which("chromium"), args=CHROMIUM_OPTIONS
+    )
+
+
+BLOCKED = "Your browser blocks cookies, so your choice cannot be remembered. Optional cookies stay off."
+
+
+@pytest.mark.parametrize("action", ["accept", "reject"])
+def test_without_script_too_a_browser_that_keeps_no_cookies_is_told_so(
+    browser: Browser, site: str, tmp_path: Path, action: str
+) -> None:
+    context = browser_without_cookies(browser, tmp_path, javascript=False)
+    page = context.new_page()
+    page.goto(f"{site}/scripts")
+    page.click(f"[data-action={action}]")
+    expect(page.get_by_role("alert")).to_have_text(BLOCKED)
+    page.get_by_role("link", name="Back to the site").click()
+    assert page.url == f"{site}/scripts"
+    context.close()
+
+
+def test_without_script_a_browser_that_keeps_cookies_comes_straight_back(browser: Browser, site: str) -> None:
+    context = browser.new_context(base_url=site, java_script_enabled=False)
+    page = context.new_page()
+    page.goto("/?lang=en&a=b")
+    page.click("[data-action=reject]")
+    page.wait_for_url("**/?lang=en&a=b")
+    assert page.locator(".ck-first").is_hidden()
+    context.close()

@@ -15,7 +15,11 @@ LOCALE = Path(__file__).resolve().parent.parent.parent / "consentkit" / "locale"
 LANGUAGES = ("lv", "ru", "en", "et", "lt")
 # Each catalogue's name, what says where its words are, and the folders to look into.
 DOMAINS = {
-    "consentkit": ("babel.cfg", ("consentkit/visitor", "consentkit/consent", "templates/consentkit")),
+    "consentkit": (
+        "babel.cfg",
+        ("consentkit/visitor", "consentkit/consent", "consentkit/archive/subject", "templates/consentkit"),
+    ),
+    "admin": ("babel-admin.cfg", ("consentkit/admin", "templates/consentkit/admin")),
 }
 pytestmark = pytest.mark.parametrize("domain", DOMAINS)
 PLURAL_FORMS = {"lv": 3, "ru": 3, "en": 2, "et": 2, "lt": 3}

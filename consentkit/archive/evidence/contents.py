@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import sqlcipher3.dbapi2 as sqlcipher
 
-from consentkit.archive.store.digest import EMPTY, digest_key, recomputed_heads, stored_head, unclaimed_rows
+from consentkit.archive.store.digest import EMPTY, digest_key, stored_head
+from consentkit.archive.store.recompute import recomputed_heads, unclaimed_rows
 from consentkit.control import open_sqlcipher
 
 if TYPE_CHECKING:

@@ -1,7 +1,8 @@
 """Which entries of the audit may go after ``[keep] audit``, and which are still needed.
 
 Owns the rule: an entry stays, with all after it, as long as it tells of a period that is kept, an incident
-that is not closed, a copy whose day has not come, a restore that nobody accepted, or the settings in force.
+that is not closed, a copy whose day has not come, a restore that nobody accepted, the settings in force, or
+decisions that were let go, without which the ones kept would not follow from each other.
 Cutting is `audit.pruning`'s job.
 """
 
@@ -20,6 +21,7 @@ from consentkit.archive.evidence.entries import details
 from consentkit.archive.schedule import DAY_US
 from consentkit.audit.putback import unaccepted
 from consentkit.audit.reading import after
+from consentkit.consent import ledgerchain
 from consentkit.control import audit as audit_table
 from consentkit.control import incident as incident_table
 from consentkit.control import period as period_table
@@ -64,7 +66,11 @@ def prune_due(
 def needed_from(control: Control, before_us: int, now_us: int) -> int | None:
     """Return the first entry older than `before_us` that is still needed at `now_us`; None = none is."""
     with control.transaction() as connection:
-        needed = [*unaccepted(connection)[:1], *_settings_in_force(connection)]
+        needed = [
+            *unaccepted(connection)[:1],
+            *_settings_in_force(connection),
+            *ledgerchain.needed_entries(connection),
+        ]
         kept = _Kept(_kept_periods(connection), _day(now_us), _open_incidents(connection))
     old = takewhile(lambda entry: entry.time_us < before_us, after(control, 0))
     needed += islice((entry.number for entry in old if _is_needed(entry, kept)), 1)

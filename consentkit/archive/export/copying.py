@@ -97,6 +97,11 @@ class Export:
         terms = {"format": order.format, "filters": order.filters, "output": kind}
         self._number = self._record("log.export", detail=terms).number
 
+    @property
+    def number(self) -> int:
+        """Number of the entry that began the export."""
+        return self._number
+
     def write(self, rows: Iterator[Found], output: Callable[[bytes], object]) -> Iterator[int]:
         """Write all rows, a page at a time, and yield the number of rows of each page when it is written.
 

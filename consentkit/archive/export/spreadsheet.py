@@ -34,6 +34,11 @@ def line(found: FoundRequest) -> bytes:
     return _line(_cell(value) for value in msgspec.structs.astuple(found))
 
 
+def cells(values: Iterable[str | int]) -> bytes:
+    """Return any values as one line with its end, none of which is a formula."""
+    return _line(_cell(value) for value in values)
+
+
 def _line(cells: Iterable[str | int]) -> bytes:
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\r\n").writerow(cells)

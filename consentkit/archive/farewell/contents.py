@@ -16,6 +16,7 @@ from consentkit.archive.incident.listing import incidents
 from consentkit.archive.incident.reading import reading
 from consentkit.archive.period import Catalogue
 from consentkit.archive.search import Archive
+from consentkit.archive.showings import add_showings
 from consentkit.archive.store import Filters
 from consentkit.control import tables
 from consentkit.errors import StorageError
@@ -34,10 +35,13 @@ if TYPE_CHECKING:
 _TABLES: Final[tuple[tuple[str, Table], ...]] = (
     ("choices.ndjson", tables.decision),
     ("policies.ndjson", tables.policy),
+    ("consent_rates.ndjson", tables.consent_rate),
     ("aggregates.ndjson", tables.aggregate),
     ("aggregate_hours.ndjson", tables.aggregate_hour),
     ("periods.ndjson", tables.period),
     ("incidents.ndjson", tables.incident),
+    ("subject_requests.ndjson", tables.subject_request),
+    ("restrictions.ndjson", tables.restriction),
     ("audit.ndjson", tables.audit),
 )
 
@@ -59,7 +63,7 @@ def write_everything(
         StorageError: something can't be read, or a period gave another number of rows than it holds.
         KeyUnavailable: a key is missing that should be there.
     """
-    archive = Archive(settings, holdings.keyring, holdings.control)
+    archive = Archive(settings, holdings.keyring, holdings.control, shows_restricted=True)
     requests = 0
     for period in reversed(Catalogue(holdings.control, "day").known):
         if not period.is_gone:
@@ -68,6 +72,7 @@ def write_everything(
             each(period.name, rows)
     for number in _open_incidents(holdings):
         each(f"incident {number}", _held(bundle, holdings, number))
+    add_showings(holdings.control, holdings.directory)
     for name, table in _TABLES:
         each(name, bundle.add(name, _rows(holdings, table), counts_rows=True).rows or 0)
     in_force = msgspec.json.format(_encode(settings_in_force(settings)), indent=2)

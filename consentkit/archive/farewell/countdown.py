@@ -16,6 +16,7 @@ from sqlalchemy import func, select
 from consentkit import audit
 from consentkit.archive import destruction, inforce
 from consentkit.archive.destruction import iso_second
+from consentkit.archive.export.pending import PendingExports
 from consentkit.archive.farewell.stripping import strip_control
 from consentkit.archive.period import Catalogue
 from consentkit.archive.schedule import Going
@@ -90,6 +91,7 @@ def wind_down(
     order = destruction.Order(
         actor=actor, retention_days=countdown.retention_days, confirmed_by=actor.name, wait_seconds=wait_seconds
     )
+    PendingExports(holdings.directory, holdings.keyring).clear()
     for period in left:
         _destroy(holdings, period, order, countdown.over_us)
     if choices:

@@ -1,8 +1,9 @@
 """The destruction of all that is kept, but for what is held: forward only, told by one signed certificate.
 
-Owns the order. Each period goes by its own five steps and has its own certificate in the audit; then the spool
-and the keys of workers; then, where nothing is held, the root key, by which every other key is wrapped, and the
-files. An open incident is a hold: its rows, its key and the control database that tells of it stay.
+Owns the order. Each period goes by its own five steps and has its own certificate in the audit; then the spool,
+the exports that wait, and the keys of both; then, where nothing is held, the root key, by which every other key is
+wrapped, and the files. An open incident is a hold: its rows, its key and the control database that tells of it
+stay.
 
 A crash on the way is finished by running it again: what is done already is passed over.
 """
@@ -19,6 +20,7 @@ from sqlalchemy import select
 from consentkit import audit, signing
 from consentkit.archive import destruction
 from consentkit.archive.destruction import iso_second
+from consentkit.archive.export.pending import PendingExports
 from consentkit.archive.farewell.stripping import strip_control
 from consentkit.archive.period import Catalogue, Period
 from consentkit.archive.periodlock import READER_SECONDS
@@ -42,8 +44,8 @@ DONE: Final = "service.destroyed"
 ENDED: Final = "the service has ended, and all was handed over"
 
 # What lies in the data directory, by our hand; anything else there is not ours to remove.
-_FOLDERS: Final = ("requests", "spool", "status", "incidents")
-_FILES: Final = ("control.db*", "*.lock", "*.sealed", "inventory.json")
+_FOLDERS: Final = ("requests", "spool", "status", "incidents", "published", "showings", "owed", "exports")
+_FILES: Final = ("control.db*", "*.lock", "*.sealed", "inventory.json", "has-staff", ".answer-*")
 
 
 class HandedOver(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,6 +181,7 @@ def destroy_everything(
         _destroy_period(holdings, ending, period)
     each("the spool")
     _remove_spool(holdings)
+    PendingExports(holdings.directory, holdings.keyring).clear()
     held = _held(holdings)
     if held:
         each("the visitors' choices")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import select
 
@@ -10,7 +10,7 @@ from consentkit.audit.entry import Link
 from consentkit.audit.memory import ChainMemory
 from consentkit.control import Control
 from consentkit.control import audit as entries
-from consentkit.control.tables import decision
+from consentkit.control.tables import decision, restriction, subject_link, subject_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from consentkit.archive.holdings import Holdings
 
 
-def strip_control(holdings: Holdings, tables: Iterable[Table] = (decision,)) -> Holdings:
+_PERSONAL: Final = (decision, subject_request, subject_link, restriction)
+
+
+def strip_control(holdings: Holdings, tables: Iterable[Table] = _PERSONAL) -> Holdings:
     """Take all rows of some tables out of the control database, and make every copy of it unreadable.
 
     Args:
         holdings: the store.
-        tables: by default the visitors' choices.
+        tables: by default the visitors' choices, and people's requests.
 
     Returns:
         The store with the database opened anew.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from consentkit.archive.health.finding import Finding, Patient, bad, good, unknown
 from consentkit.consent.inventory import read_inventory
+from consentkit.consent.owed import FOLDER, waiting
 from consentkit.consent.registry import Registry
 from consentkit.consent.undeclared import undeclared
 
@@ -24,7 +25,8 @@ _WAY_OUT: Final = "See `consentkit cookies seen`: it prints a declaration to pas
 
 
 def examine_consent(patient: Patient) -> Iterator[Finding]:
-    """Yield what is found of cookies."""
+    """Yield what is found of cookies, and of choices that wait for the ledger."""
+    yield _owed(patient)
     inventory = read_inventory(patient.settings.storage.directory)
     registry = Registry.build(patient.settings)
     if inventory.last is None:
@@ -33,6 +35,15 @@ def examine_consent(patient: Patient) -> Iterator[Finding]:
     yield _undeclared(patient, undeclared(inventory, registry))
     yield _undeletable(patient, inventory)
     yield from _unused(inventory, registry)
+
+
+def _owed(patient: Patient) -> Finding:
+    check = "consent.owed"
+    owed = len(waiting(patient.settings.storage.directory / FOLDER))
+    if owed:
+        text = f"Refusals that wait to be written into the ledger: {owed:,}."
+        return bad(check, text, "They hold already; the site's log says why the ledger refuses.")
+    return good(check, "No refusal waits to be written into the ledger.")
 
 
 def _undeclared(patient: Patient, found: list[Undeclared]) -> Finding:

@@ -31,7 +31,8 @@ def examine_custody(patient: Patient) -> Iterator[Finding]:
 
 
 def _retention(patient: Patient) -> Iterator[Finding]:
-    found = standings(patient.holdings, patient.settings.requestlog.retention_days, patient.now_us)
+    days = patient.settings.requestlog.retention_days
+    found = standings(patient.holdings, days, patient.now_us, gone_since_us=None)
     overdue = [one.period for one in found if one.is_overdue]
     waiting = [one.period for one in found if one.waits]
     unread = [one.period for one in found if one.fault]

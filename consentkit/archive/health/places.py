@@ -7,7 +7,7 @@ import stat
 from typing import TYPE_CHECKING, Final
 
 from consentkit.archive.health.finding import Finding, Patient, bad, good, unknown
-from consentkit.archive.period import Catalogue
+from consentkit.archive.period import kept
 from consentkit.archive.schedule import DAY_US
 
 if TYPE_CHECKING:
@@ -29,6 +29,18 @@ def examine_places(patient: Patient) -> Iterator[Finding]:
     for name, folder in (("data", storage.directory), ("keys", storage.keys)):
         yield _mode(name, folder)
     yield _room(patient)
+    yield _state(patient)
+
+
+def _state(patient: Patient) -> Finding:
+    check = "data.state"
+    if not patient.settings.site.storage_region:
+        return unknown(
+            check,
+            "The settings do not say in which state the data is kept, and the privacy notice says so.",
+            "Set site.storage_region.",
+        )
+    return good(check, "The settings say in which state the data is kept.")
 
 
 def _secret(patient: Patient) -> Finding:
@@ -99,7 +111,7 @@ def _room(patient: Patient) -> Finding:
 
 def _growth(patient: Patient) -> tuple[float, int]:
     """Return the bytes a day of the last whole days, and for how many days periods are kept now."""
-    live = [period for period in Catalogue(patient.holdings.control, "day").known if not period.is_gone]
+    live = [period for period in kept(patient.holdings.control) if not period.is_gone]
     ended = [period for period in live if period.bytes and period.until_us <= patient.now_us]
     recent = [period for period in ended if period.since_us > patient.now_us - (_DAYS_BEHIND + 1) * DAY_US]
     if not recent:

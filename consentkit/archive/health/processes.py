@@ -82,6 +82,13 @@ def _losses(running: list[WorkerStatus]) -> Iterator[Finding]:
             f"{sampled:,} records of a flood were counted and not kept.",
             "See `consentkit log top --by address`; block the network before the site.",
         )
+    unkept = sum(worker.unkept_refusals for worker in running)
+    if unkept:
+        yield bad(
+            "consent.unkept",
+            f"{unkept:,} refusals hold, and their records could be neither written nor kept for later.",
+            "See disk.room; what visitors refused is refused all the same.",
+        )
     early = sum(worker.unrecorded for worker in running)
     if early:
         yield bad("log.unrecorded", f"{early:,} requests came before the log was open.", "Serve with a lifespan.")

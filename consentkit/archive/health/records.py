@@ -5,17 +5,18 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final
 
-import msgspec
 from sqlalchemy import func, select
 
-from consentkit import audit
 from consentkit.archive.evidence import last_verification
 from consentkit.archive.farewell.countdown import Countdown
 from consentkit.archive.health.finding import Finding, Patient, bad, good, unknown
 from consentkit.archive.incident.listing import overdue_reviews
+from consentkit.archive.register.balancing import standing
+from consentkit.archive.register.copies import registered_copies
 from consentkit.archive.schedule import DAY_US
 from consentkit.archive.search import Archive
 from consentkit.archive.store import Filters
+from consentkit.archive.subject.requests import count_open
 from consentkit.control import audit as entries
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def examine_records(patient: Patient) -> Iterator[Finding]:
     yield _evidence(patient)
     yield _holds(patient)
     yield _copies(patient)
+    yield _requests(patient)
+    yield _balancing_test(patient)
     if patient.holdings.keyring.rotation_is_unfinished:
         yield bad(
             "keys.rotation", "A rotation of the keys was interrupted.", "Run `consentkit keys rotate` again."
@@ -83,22 +86,47 @@ def _holds(patient: Patient) -> Finding:
     return good("incident.review", "No review of what is held is overdue.")
 
 
-class _Copy(msgspec.Struct, frozen=True):
-    destroy_by: str = ""
-
-
 def _copies(patient: Patient) -> Finding:
-    """Name the copies whose day has come within the last month; what happened to them lies outside of us."""
+    """Name the copies whose day has come within the last month and of which nobody has said that they are gone."""
     check, due = "copies.due", []
     with patient.holdings.control.transaction() as connection:
-        for entry in audit.newest_first(connection, "copy.made"):
-            day = msgspec.json.decode(entry.detail, type=_Copy).destroy_by
-            if day and 0 <= (patient.today - date.fromisoformat(day)).days < _VERIFIED_WITHIN_DAYS:
-                due.append(str(entry.number))
+        for copy in registered_copies(connection):
+            if copy.destroyed is None and copy.destroy_by:
+                days = (patient.today - date.fromisoformat(copy.destroy_by)).days
+                if 0 <= days < _VERIFIED_WITHIN_DAYS:
+                    due.append(str(copy.number))
     if due:
         text = f"The day of these copies has come: {', '.join(due)}."
-        return unknown(check, text, "See that they are destroyed: `consentkit audit list --action copy.made`.")
+        return unknown(
+            check,
+            text,
+            "See that they are destroyed (`consentkit audit list --action copy.made`), and say so in the admin"
+            " area under Records, Copies.",
+        )
     return good(check, "No copy's day has come of late.")
+
+
+def _balancing_test(patient: Patient) -> Finding:
+    """Tell whether the settings in force are those that the balancing test weighed."""
+    check, stands = "records.balancing", standing(patient.holdings.control, patient.settings)
+    way_out = "Weigh it again, and approve it in the admin area under Records."
+    if stands.state == "due":
+        changed = ", ".join(change.name for change in stands.changes)
+        return bad(check, f"The balancing test of the log is due for review; changed since: {changed}.", way_out)
+    if stands.state == "never":
+        return unknown(check, "The balancing test of the log was not approved yet.", way_out)
+    return good(check, "The balancing test of the log is of the settings in force.")
+
+
+def _requests(patient: Patient) -> Finding:
+    opened, overdue = count_open(patient.holdings.control, patient.today)
+    if overdue:
+        return bad(
+            "people.overdue",
+            f"The month is over for {overdue} of {opened} people's requests.",
+            "Answer them under People in the admin area; `consentkit subject requests` lists them.",
+        )
+    return good("people.overdue", f"No person's request is overdue; {opened} are open.")
 
 
 def _end(patient: Patient) -> Iterator[Finding]:

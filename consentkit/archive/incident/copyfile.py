@@ -26,7 +26,7 @@ from consentkit.archive.store.digest import (
     extend,
     store_head,
 )
-from consentkit.archive.store.tables import NOTE_VISITS, SCHEMA, TIES, pack_address, pack_result, text_hash
+from consentkit.archive.store.tables import SCHEMA, TIES, note_visits, pack_address, pack_result, text_hash
 from consentkit.control import open_sqlcipher
 from consentkit.errors import StorageError
 from consentkit.requestlog.record import ADDRESS_SOURCES, OUTCOMES
@@ -40,11 +40,6 @@ if TYPE_CHECKING:
     from consentkit.archive.search import Found
     from consentkit.archive.store.interface import FoundRequest
     from consentkit.requestlog.record import Gap
-
-# A period knows one place of a client. Over months an address can have had several, and so can a network to
-# which addresses were cut.
-ONE_PLACE: Final = "UNIQUE (address, peer, source)"
-_SCHEMA: Final = SCHEMA.replace(ONE_PLACE, "UNIQUE (address, peer, source, country, city)")
 
 # Values remembered of each table; past it the memory is emptied and values are looked up again.
 _REMEMBERED: Final = 20_000
@@ -76,7 +71,7 @@ class CopyFile:
         try:
             self._connection = open_sqlcipher(file, key)
             self._connection.execute("PRAGMA synchronous = OFF")
-            self._connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+            self._connection.executescript(f"BEGIN; {SCHEMA} COMMIT;")
         except sqlcipher.Error as exc:
             raise self._fault(exc) from exc
         self._tables = {table: _Table(self._connection, table) for table in COLUMNS}
@@ -112,7 +107,7 @@ class CopyFile:
             if rows:
                 self._connection.executemany(_insert("gap", GAP_COLUMNS), rows)
                 self._end(_OF_GAPS, [], rows, [])
-            self._connection.execute(NOTE_VISITS)
+            note_visits(self._connection)
             store_head(self._connection, self._head)
             self._connection.execute("COMMIT")
         except sqlcipher.Error as exc:

@@ -66,6 +66,7 @@ class EvidenceExport:
         order: on what terms.
 
     Attributes:
+        number: of the audit's entry.
         verdict: on the incident's file, once it is written.
         rows: written so far.
 
@@ -83,7 +84,7 @@ class EvidenceExport:
         self.verdict: Verdict | None = None
         self.rows = 0
         terms = {"incident": kept.incident.number, "recipient": order.recipient}
-        self._number = self._record("incident.export", terms).number
+        self.number = self._record("incident.export", terms).number
 
     def write(self, output: Output, *, each: Callable[[int], None] = lambda _: None) -> None:
         """Write the whole bundle; memory does not grow with the rows.
@@ -138,7 +139,7 @@ class EvidenceExport:
             raise RuntimeError("nothing was written")
         detail = {
             "incident": self._kept.incident.number,
-            "export": self._number,
+            "export": self.number,
             "rows": self.rows,
             "bytes": self.size_bytes,
             "sha256": self.sha256,
@@ -152,7 +153,7 @@ class EvidenceExport:
 
     def _requests(self, each: Callable[[int], None]) -> Iterator[bytes]:
         for found in pages(self._kept.rows(Filters())):
-            which = {"incident": self._kept.incident.number, "export": self._number}
+            which = {"incident": self._kept.incident.number, "export": self.number}
             self._record("incident.export.page", {**which, **page_detail(Filters(), found)}, rows=len(found))
             yield from (json_line(row) for _, row in found)
             self.rows += len(found)

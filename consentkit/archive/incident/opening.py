@@ -20,7 +20,6 @@ from consentkit import audit
 from consentkit.archive.exposure import page_detail
 from consentkit.archive.incident.begun import discard_drafts, mark_draft, unmark
 from consentkit.archive.incident.copyfile import CopyFile
-from consentkit.archive.incident.gaps import known_gaps
 from consentkit.archive.incident.listing import Incident, incidents, today_utc
 from consentkit.archive.periodlock import READER_SECONDS, custody
 from consentkit.archive.sealing import close_for_good
@@ -62,6 +61,8 @@ class Opening:
         terms: what is held, and on what terms.
 
     Attributes:
+        look: why, for the audit.
+        number: of the incident, and `entry`: of the audit's entry that announces it, from the first step on.
         incident: what was opened, with the last step.
         losses: what of the spool could not be read, and so is not in it.
 
@@ -71,11 +72,12 @@ class Opening:
 
     def __init__(self, archive: Archive, holdings: Holdings, actor: Actor, purpose: Purpose, terms: Terms) -> None:
         terms.check(today_utc())
-        self._archive = archive
+        self._archive = archive.unrestricted()  # storing goes on (GDPR art. 18(2))
         self._holdings = holdings
         self._actor = actor
-        self._look = Look(purpose, terms.case, terms.reason)
+        self.look = Look(purpose, terms.case, terms.reason)
         self._terms = terms
+        self.number = self.entry = 0
         self.incident: Incident | None = None
         self.losses = Losses()
 
@@ -113,7 +115,7 @@ class Opening:
             "review": terms.review.isoformat(),
             "filters": terms.asked,
         }
-        self._entry = self._record("incident.opening", detail)
+        self.entry, self.number = self._record("incident.opening", detail), number
         return Incident(
             number=number,
             generation=1,
@@ -137,14 +139,14 @@ class Opening:
         with CopyFile(place.file, key) as copy:
             found = self._archive.search(self._terms.filters, limit=0, oldest_first=True)
             for page in pages(found):
-                which = {"incident": incident.number, "opening": self._entry}
+                which = {"incident": incident.number, "opening": self.entry}
                 self._record(
                     "incident.opening.page", {**which, **page_detail(self._terms.filters, page)}, rows=len(page)
                 )
                 copy.add(page)
                 yield Step("copied", len(page))
             self.losses = found.losses
-            copy.finish(known_gaps(self._holdings, self._terms.filters))
+            copy.finish(self._archive.gaps(self._terms.filters))
         contents = close_for_good(place.file, key, place.period)
         yield Step("written")
         _keep_key(self._holdings.keyring, place.key_name, key)
@@ -154,7 +156,7 @@ class Opening:
         detail = {
             "incident": incident.number,
             "generation": incident.generation,
-            "opening": self._entry,
+            "opening": self.entry,
             **msgspec.structs.asdict(contents),
             "owner": incident.owner,
             "review": incident.review,
@@ -162,12 +164,12 @@ class Opening:
         }
         with self._holdings.control.transaction() as connection:
             connection.execute(incident_table.insert().values(msgspec.structs.asdict(entered)))
-            audit.append(connection, self._actor, "incident.opened", look=self._look, detail=detail)
+            audit.append(connection, self._actor, "incident.opened", look=self.look, detail=detail)
         self.incident = entered
 
     def _record(self, action: str, detail: dict[str, object], *, rows: int = 0) -> int:
         control = self._holdings.control
-        return audit.record(control, self._actor, action, look=self._look, detail=detail, rows=rows).number
+        return audit.record(control, self._actor, action, look=self.look, detail=detail, rows=rows).number
 
 
 def _keep_key(keyring: Keyring, name: str, key: bytes) -> None:

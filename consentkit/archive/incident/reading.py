@@ -6,6 +6,7 @@ Owns opening the file under its lock. Who may look, and its record in the audit,
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -13,14 +14,16 @@ import sqlcipher3.dbapi2 as sqlcipher
 
 from consentkit.archive.incident.listing import BadIncident, Incident, find
 from consentkit.archive.periodlock import PeriodLock
+from consentkit.archive.search.deadline import Deadline
 from consentkit.archive.store.select import iso_time, select_requests
 from consentkit.archive.store.tables import TIES, unpack_address
 from consentkit.control import open_sqlcipher
 from consentkit.errors import StorageError
 from consentkit.requestlog.record import Gap
+from consentkit.requestlog.redact import QUERY_FLAGS, flag_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from consentkit.archive.holdings import Holdings
     from consentkit.archive.search import Found
@@ -97,11 +100,38 @@ class Kept:
         self.incident = incident
         self._connection = connection
 
-    def rows(self, filters: Filters, *, limit: int = 0, before: Cursor | None = None) -> Iterator[Found]:
-        """Yield matching rows, newest first; arguments as `archive.search` has them."""
-        with self._told():
-            found = select_requests(self._connection, self.incident.period, filters, limit=limit, before=before)
-            yield from found
+    def rows(
+        self,
+        filters: Filters,
+        *,
+        limit: int = 0,
+        before: Cursor | None = None,
+        after: Cursor | None = None,
+        oldest_first: bool = False,
+        deadline: Deadline | None = None,
+        reached: Callable[[int], None] | None = None,
+    ) -> Iterator[Found]:
+        """Yield matching rows, newest first; arguments as `archive.search` has them.
+
+        Args:
+            filters, limit, before, after, oldest_first: as said.
+            deadline: when to give up; None = never.
+            reached: told, in microseconds since 1970 UTC, up to where all that matches was given.
+
+        Raises:
+            TimeIsUp: it gave up.
+        """
+        with self._told(), (deadline or Deadline(None)).over(self._connection):
+            yield from select_requests(
+                self._connection,
+                self.incident.period,
+                filters,
+                limit=limit,
+                before=before,
+                after=after,
+                oldest_first=oldest_first,
+                reached=reached,
+            )
 
     def hours(self) -> list[Hour]:
         """Return the time line, oldest hour first; hours without requests are left out."""
@@ -132,6 +162,13 @@ class Kept:
             agents=[Count(agent, count) for agent, count in self._top("agent", "user_agent", limit)],
             countries=[Count(country, count) for country, count in self._top("client", "country", limit)],
         )
+
+    def flags(self) -> list[Count]:
+        """Return how many rows have a query of each kind, the most frequent first."""
+        found: Counter[str] = Counter()
+        for bits, count in self._top("resource", "query_flags", 1 << len(QUERY_FLAGS)):
+            found.update(dict.fromkeys(flag_names(bits), count))
+        return [Count(name, count) for name, count in found.most_common()]
 
     def gaps(self) -> list[Gap]:
         """Return what the log lost over the time asked for, oldest first."""

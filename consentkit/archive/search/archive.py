@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from copy import copy
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Self
 
@@ -18,7 +19,8 @@ from consentkit.archive.period import Catalogue, Period
 from consentkit.archive.periodlock import READER_SECONDS
 from consentkit.archive.search.asked import Asked, Found, Part, together
 from consentkit.archive.search.deadline import Deadline, TimeIsUp
-from consentkit.archive.search.gaps import in_order, stored_gaps
+from consentkit.archive.search.gaps import in_order, stored_gaps, waiting_gaps
+from consentkit.archive.search.restricted import Restrictions
 from consentkit.archive.search.stored import Stored
 from consentkit.archive.search.waiting import Losses, Waiting
 from consentkit.archive.spoolreader import SpoolReader
@@ -50,15 +52,27 @@ class Archive:
         keyring: opens workers' and periods' keys.
         control: lists the periods.
         resolvers: for rows still in the spool; None = made when the first is met.
+        case: of the look: rows that are restricted under this case are shown (GDPR art. 18(2)).
+        shows_restricted: all rows, as for what is copied to be kept, or for the person's own answer.
     """
 
     def __init__(
-        self, settings: Settings, keyring: Keyring, control: Control, *, resolvers: Resolvers | None = None
+        self,
+        settings: Settings,
+        keyring: Keyring,
+        control: Control,
+        *,
+        resolvers: Resolvers | None = None,
+        case: str = "",
+        shows_restricted: bool = False,
     ) -> None:
         self._settings = settings
         self._keyring = keyring
         self._catalogue = Catalogue(control, settings.requestlog.rotate)
-        self._resolvers = resolvers
+        self._resolvers = [resolvers] if resolvers else []  # for this log's other views too
+        self._control = control
+        self._case = case
+        self._shows_restricted = shows_restricted
         self.stored = Stored(settings.storage.directory / "requests", keyring, self._catalogue)
 
     def search(
@@ -99,20 +113,34 @@ class Archive:
         Raises:
             StorageError, KeyUnavailable: as `search`.
         """
+
+        def read(connection: sqlcipher.Connection | None, _: Period) -> dict[FrameId, Gap]:
+            return {} if connection is None else stored_gaps(connection, filters)
+
         deadline = Deadline(time_limit_seconds)
         found: dict[FrameId, Gap] = {}
         with contextlib.suppress(TimeIsUp):
-            waiting = self.waiting(self.periods())  # before the periods: as in a search
-            waiting.load(filters, deadline)
-            found.update(waiting.gaps)
+            found.update(waiting_gaps(self._spool(), filters, deadline))  # before the periods: as in a search
             for period in self.periods():  # a gap stands in the period in which it ended
-
-                def read(connection: sqlcipher.Connection | None, _: Period) -> dict[FrameId, Gap]:
-                    return {} if connection is None else stored_gaps(connection, filters)
-
                 if period.until_us > filters.since_us:
                     found.update(self.stored.read(period, read, deadline=deadline) or {})
         return in_order(found)
+
+    def for_case(self, case: str) -> Archive:
+        """Return the same log for a look of a case: it sees what is restricted under it."""
+        view = copy(self)
+        view._case = case
+        return view
+
+    def unrestricted(self) -> Archive:
+        """Return the same log with all its rows, for who copies them to be kept."""
+        view = copy(self)
+        view._shows_restricted = True
+        return view
+
+    def restrictions(self) -> Restrictions:
+        """Return what is left out now."""
+        return Restrictions() if self._shows_restricted else Restrictions.present(self._control, self._case)
 
     def periods(self) -> list[Period]:
         """Return the periods as they are listed now, newest first."""
@@ -120,22 +148,24 @@ class Archive:
 
     def waiting(self, periods: list[Period], reader: SpoolReader | None = None) -> Waiting:
         """Return the spool, still to be loaded."""
-        reader = reader or SpoolReader(self._settings.storage.directory, self._keyring)
         rotation = self._settings.requestlog.rotate
-        return Waiting(reader, periods, rotation, self._resolving, self.decisions)
+        return Waiting(reader or self._spool(), periods, rotation, self._resolving, self.decisions)
 
     def decisions(self) -> dict[tuple[str, int], Misfiled]:
         """Return what was decided of segments with records whose time can't be true, by worker and number."""
         return decided(self._catalogue.control)
 
+    def _spool(self) -> SpoolReader:
+        return SpoolReader(self._settings.storage.directory, self._keyring)
+
     def _resolving(self) -> Resolvers:
-        if self._resolvers is None:
+        if not self._resolvers:
             # The tables of agents take longer to load than a search, and most meet nothing in the spool.
             from consentkit.archive.resolve import AgentResolver, PlaceResolver  # noqa: PLC0415
 
             log = self._settings.requestlog
-            self._resolvers = Resolvers(AgentResolver(), PlaceResolver(log.geo_database, log.geo_precision))
-        return self._resolvers
+            self._resolvers.append(Resolvers(AgentResolver(), PlaceResolver(log.geo_database, log.geo_precision)))
+        return self._resolvers[0]
 
 
 class Search:
@@ -145,6 +175,7 @@ class Search:
         reached: where a search that its time limit ended goes on; None where it found all it was asked for.
         gaps: what was lost in the time that was searched so far, by the frame that tells it.
         losses: what of the spool could not be read; known when the first row was asked for.
+        restricted: rows that match and may only be stored, in the periods that were searched so far.
     """
 
     def __init__(self, archive: Archive, asked: Asked, time_limit_seconds: float | None) -> None:
@@ -155,7 +186,10 @@ class Search:
         self.reached: Cursor | None = None
         self.losses = Losses()
         self.gaps: dict[FrameId, Gap] = {}
+        self.restricted = 0
+        self._restrictions = Restrictions()
         self._known_gaps: set[str] = set()
+        self._counted: set[str] = set()
 
     def __iter__(self) -> Self:
         return self
@@ -169,6 +203,7 @@ class Search:
         try:
             # The spool first: a frame that is stored meanwhile is then in both places, and its period's mark
             # tells; the other way round it would be in neither.
+            self._restrictions = self._archive.restrictions()
             waiting = self._archive.waiting(self._archive.periods())
             waiting.load(asked.filters, deadline)
             self.losses = waiting.losses
@@ -219,7 +254,10 @@ class Search:
                     self.gaps.update(stored_gaps(connection, asked.filters))
                     self._known_gaps.add(present.name)
                 in_memory = waiting.rows(present, connection)
-                of_both = [asked.rows(one, present, size, held) for one in (connection, in_memory) if one]
+                places = [one for one in (connection, in_memory) if one]
+                self._count_restricted(present, places)
+                withheld = self._restrictions.of(present)
+                of_both = [asked.rows(one, present, size, held, withheld) for one in places]
                 return together(of_both, size, oldest_first=asked.oldest_first)
 
             part = self._archive.stored.read(period, read, deadline=deadline)
@@ -229,6 +267,13 @@ class Search:
                 deadline.check()
                 raise StorageError(period.file_name, "this search takes too long; ask for a shorter time")
         return together(parts, size, oldest_first=asked.oldest_first)
+
+    def _count_restricted(self, period: Period, places: list[sqlcipher.Connection]) -> None:
+        if period.name not in self._counted:
+            self.restricted += sum(
+                self._restrictions.count(place, period, self._asked.filters) for place in places
+            )
+            self._counted.add(period.name)
 
 
 def pages(rows: Iterator[Found], size: int = PAGE_ROWS) -> Iterator[list[Found]]:

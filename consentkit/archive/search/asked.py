@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import sqlcipher3.dbapi2 as sqlcipher
 
     from consentkit.archive.period import Period
+    from consentkit.archive.store.matching import Withheld
 
 Found = tuple[Cursor, FoundRequest]
 
@@ -85,8 +86,15 @@ class Asked(NamedTuple):
         left = self.limit - rows
         return self._replace(limit=left, is_done=left == 0) if self.limit else self
 
-    def rows(self, connection: sqlcipher.Connection, period: Period, size: int, deadline: Deadline) -> Part:
-        """Return the next rows of one period's file, as far as the time goes."""
+    def rows(
+        self,
+        connection: sqlcipher.Connection,
+        period: Period,
+        size: int,
+        deadline: Deadline,
+        withheld: Sequence[Withheld] = (),
+    ) -> Part:
+        """Return the next rows of one period's file, as far as the time goes, without those that are withheld."""
         rows: list[Found] = []
         edge = self.nowhere
 
@@ -105,6 +113,7 @@ class Asked(NamedTuple):
                     after=self.after,
                     oldest_first=self.oldest_first,
                     reached=reached,
+                    withheld=withheld,
                 ):
                     rows.append(found)
                     edge = found[0]

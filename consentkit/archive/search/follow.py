@@ -78,8 +78,12 @@ class Follow:
         """
         since_us, self._looked_us = self._looked_us - _LATE_US, time.time_ns() // 1000
         places, self.losses = self._load(self._archive.periods())
+        restrictions = self._archive.restrictions()  # as they are now: one may be made while it is followed
         for period, connection in places:
-            yield from select_requests(connection, period, self._filters, limit=0, oldest_first=True)
+            withheld = restrictions.of(period)
+            yield from select_requests(
+                connection, period, self._filters, limit=0, oldest_first=True, withheld=withheld
+            )
         if unseen := self._unseen():
             seen = {segment: self._marks.get(segment, 0) for segment in unseen}
             self._marks.update(unseen)

@@ -1,6 +1,6 @@
 """What the log lost, so that a silence in it is not read as peace.
 
-Owns the statement over one period's gaps, and their order. Which periods are asked is the archive's job.
+Owns the gaps of one period and those of the spool, and their order. Which periods are asked is the archive's job.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from consentkit.requestlog.record import Gap
 from consentkit.requestlog.segment import FrameId
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import sqlcipher3.dbapi2 as sqlcipher
 
+    from consentkit.archive.search.deadline import Deadline
+    from consentkit.archive.spoolreader import SpoolReader
     from consentkit.archive.store.interface import Filters
 
 _GAPS: Final = """
@@ -31,6 +33,25 @@ def stored_gaps(connection: sqlcipher.Connection, filters: Filters) -> dict[Fram
     """
     rows = connection.execute(_GAPS, (filters.until_us, filters.since_us))
     return {FrameId(*row[:3]): Gap(*row[3:]) for row in rows}
+
+
+def waiting_gaps(reader: SpoolReader, filters: Filters, deadline: Deadline) -> Iterator[tuple[FrameId, Gap]]:
+    """Yield the gaps in the spool that touch a time, with the frame that tells each; memory does not grow with it.
+
+    Raises:
+        TimeIsUp: the deadline passed.
+    """
+    for segment in reader.segments():
+        for frames in segment.stretches(complete=False):
+            deadline.check()
+            for sequence, entry in frames:
+                if isinstance(entry, Gap) and touches(entry, filters):
+                    yield FrameId(segment.worker, segment.number, sequence), entry
+
+
+def touches(gap: Gap, filters: Filters) -> bool:
+    """Tell whether a gap lies in the time of a search; what was lost has no address and no path."""
+    return gap.since_us < filters.until_us and gap.until_us >= filters.since_us
 
 
 def in_order(gaps: Mapping[FrameId, Gap]) -> list[Gap]:

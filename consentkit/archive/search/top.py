@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from consentkit.archive.period import Period
     from consentkit.archive.search.archive import Archive
+    from consentkit.archive.search.restricted import Restrictions
     from consentkit.archive.search.waiting import Waiting
     from consentkit.archive.store.interface import Filters
 
@@ -69,6 +70,7 @@ class Top(msgspec.Struct, frozen=True, kw_only=True):
         ended_by: what kept older ones out: ``rows``, ``time``, or empty where nothing did.
         gaps: what was lost in that time, oldest first.
         losses: what of the spool could not be read.
+        restricted: rows that match and may only be stored, in the periods that were counted.
     """
 
     counts: list[tuple[str, int]]
@@ -77,6 +79,7 @@ class Top(msgspec.Struct, frozen=True, kw_only=True):
     ended_by: Literal["", "rows", "time"]
     gaps: list[Gap]
     losses: Losses
+    restricted: int = 0
 
 
 def top(
@@ -95,7 +98,7 @@ def top(
     Raises:
         StorageError, KeyUnavailable: as a search.
     """
-    counting = _Counting(filters, by)
+    counting = _Counting(filters, by, archive.restrictions())
     back_to_us = filters.until_us
     ended_by: Literal["", "rows", "time"] = ""
     deadline = Deadline(time_limit_seconds)
@@ -127,6 +130,7 @@ def top(
         ended_by=ended_by,
         gaps=in_order(counting.gaps),
         losses=losses,
+        restricted=counting.restricted,
     )
 
 
@@ -136,13 +140,16 @@ class _Counted(msgspec.Struct, frozen=True):
     counts: dict[object, int]
     gaps: dict[FrameId, Gap]
     first_us: int | None
+    restricted: int = 0
 
 
 class _Counting:
     """Sum up period by period."""
 
-    def __init__(self, filters: Filters, by: By) -> None:
+    def __init__(self, filters: Filters, by: By, restrictions: Restrictions) -> None:
         self._filters = filters
+        self._restrictions = restrictions
+        self.restricted = 0
         self._by = by
         self._counts: Counter[object] = Counter()
         self.rows = 0
@@ -169,6 +176,7 @@ class _Counting:
         self._counts.update(counted.counts)
         self.rows += sum(counted.counts.values())
         self.gaps.update(counted.gaps)
+        self.restricted += counted.restricted
         return counted.first_us
 
     def in_order(self) -> list[tuple[str, int]]:
@@ -184,7 +192,9 @@ class _Counting:
         """Count in a period's file and in what waits for it, both from the same row on."""
         first, last = row_bounds(period, self._filters, None, None)
         low, counts = first, Counter[object]()
-        matching = [(place, match(place, self._filters)) for place in places if place is not None]
+        withheld = self._restrictions.of(period)
+        matching = [(place, match(place, self._filters, withheld)) for place in places if place is not None]
+        restricted = sum(self._restrictions.count(place, period, self._filters) for place, _ in matching)
         for place, wanted in matching:
             if wanted is not None:
                 with held.over(place):
@@ -197,7 +207,8 @@ class _Counting:
                     found = place.execute(self._statement(wanted.conditions), (low, last, *wanted.values))
                     counts.update(dict(found))
         gaps = {} if places[0] is None else stored_gaps(places[0], self._filters)
-        return _Counted(counts, gaps, None if low == first else period.since_us + -(-low // TIES))
+        first_us = None if low == first else period.since_us + -(-low // TIES)
+        return _Counted(counts, gaps, first_us, restricted)
 
     def _statement(self, conditions: str) -> str:
         if self._by == "status":

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from consentkit.archive.period import new_period
+from consentkit.archive.search.gaps import touches
 from consentkit.archive.store.interface import Batch
 from consentkit.archive.store.periodfile import PeriodFile
 from consentkit.requestlog.record import Gap
@@ -137,7 +138,7 @@ class Waiting:
                 continue
             self.marks[segment.worker, segment.number] = sequence + 1
             if isinstance(entry, Gap):
-                if entry.since_us < filters.until_us and entry.until_us >= filters.since_us:
+                if touches(entry, filters):
                     self.gaps[FrameId(segment.worker, segment.number, sequence)] = entry
             else:
                 is_misfiled = misfiled is not None and misfiled.holds(sequence, entry.time_us)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from consentkit.requestlog.record import OUTCOMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import sqlcipher3.dbapi2 as sqlcipher
 
@@ -27,6 +27,21 @@ _PART_OF_CLIENTS: Final = 8
 _NAMED_CLIENTS: Final = 500
 
 _Condition = tuple[str, list[object]]
+
+
+class Withheld(NamedTuple):
+    """Rows of a period that are kept and not shown.
+
+    Attributes:
+        network: address or CIDR of the client.
+        first, last: numbers of rows: from, and before.
+        agent: User-Agent; empty = any.
+    """
+
+    network: str
+    first: int
+    last: int
+    agent: str
 
 
 class Match(NamedTuple):
@@ -44,8 +59,13 @@ class Match(NamedTuple):
     visits: _Condition | None
 
 
-def match(connection: sqlcipher.Connection, filters: Filters) -> Match | None:
+def match(connection: sqlcipher.Connection, filters: Filters, withheld: Sequence[Withheld] = ()) -> Match | None:
     """Return what rows of a period must meet; None where none can.
+
+    Args:
+        connection: the period's file.
+        filters: what is asked for.
+        withheld: rows that are left out.
 
     Raises:
         sqlcipher3.dbapi2.Error: as the driver does.
@@ -67,11 +87,37 @@ def match(connection: sqlcipher.Connection, filters: Filters) -> Match | None:
                 return None
             conditions.append((f"r.{table} IN (SELECT id FROM {table} WHERE {where})", values))
     conditions += _of_row(filters)
+    conditions += [(f"NOT {text}", values) for text, values in map(_of_withheld, withheld)]
     return Match(
         "".join(f" AND {text}" for text, _ in conditions),
         [value for _, values in conditions for value in values],
         visits,
     )
+
+
+def count_withheld(
+    connection: sqlcipher.Connection, filters: Filters, withheld: Sequence[Withheld], low: int, high: int
+) -> int:
+    """Return how many rows between two numbers match, and are left out all the same."""
+    wanted = match(connection, filters) if withheld else None
+    if wanted is None:
+        return 0
+    either = [_of_withheld(one) for one in withheld]
+    low, high = max(low, min(one.first for one in withheld)), min(high, max(one.last for one in withheld))
+    left_out = " OR ".join(text for text, _ in either)
+    statement = f"SELECT count(*) FROM request r WHERE r.id >= ? AND r.id < ? {wanted.conditions} AND ({left_out})"
+    values = [*wanted.values, *(value for _, own in either for value in own)]
+    return int(connection.execute(statement, (low, high, *values)).fetchone()[0])
+
+
+def _of_withheld(one: Withheld) -> _Condition:
+    network = ipaddress.ip_network(one.network, strict=False)
+    bounds: list[object] = [network[0].packed, network[-1].packed, network.max_prefixlen // 8]
+    text = "r.client IN (SELECT id FROM client WHERE address BETWEEN ? AND ? AND length(address) = ?)"
+    text, values = f"{text} AND r.id >= ? AND r.id < ?", [*bounds, one.first, one.last]
+    if one.agent:
+        text, values = f"{text} AND r.agent IN (SELECT id FROM agent WHERE user_agent = ?)", [*values, one.agent]
+    return f"({text})", values
 
 
 def _of_networks(connection: sqlcipher.Connection, networks: tuple[str, ...]) -> tuple[bool, _Condition] | None:

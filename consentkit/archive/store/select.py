@@ -19,11 +19,12 @@ from consentkit.requestlog.segment import FrameId
 __all__ = ["iso_time", "select_requests"]
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     import sqlcipher3.dbapi2 as sqlcipher
 
     from consentkit.archive.period import Period
+    from consentkit.archive.store.matching import Withheld
 
 # The inner query reads numbers alone; what they stand for is looked up for the rows of one page.
 _PAGE: Final = """
@@ -60,6 +61,7 @@ def select_requests(
     after: Cursor | None = None,
     oldest_first: bool = False,
     reached: Callable[[int], None] | None = None,
+    withheld: Sequence[Withheld] = (),
 ) -> Iterator[tuple[Cursor, FoundRequest]]:
     """Yield matching rows of one period in the order of their cursors, the last first.
 
@@ -71,8 +73,9 @@ def select_requests(
         before, after: rows between these alone, neither included.
         oldest_first: the first cursor first.
         reached: told, in microseconds since 1970 UTC, up to where all that matches was given.
+        withheld: rows that are left out.
     """
-    matching = match(connection, filters)
+    matching = match(connection, filters, withheld)
     if matching is None:
         return
     reading = _Reading(connection, period, matching, oldest_first=oldest_first)

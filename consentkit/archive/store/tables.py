@@ -9,7 +9,10 @@ from __future__ import annotations
 import ipaddress
 import socket
 from hashlib import blake2b
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import sqlcipher3.dbapi2 as sqlcipher
 
 # `request.id` is the time within the period, in microseconds, times this, plus a tie-breaker: rows lie in
 # the order in which they are shown, and an index on any column pages newest first without sorting.
@@ -21,6 +24,9 @@ STRETCH: Final = 600_000_000 * TIES
 
 # `request.result` is the status times four, plus the outcome's number: a column less in each row.
 
+# Of `client` the ingester makes one row an address; where rows were copied or addresses cut, one of several places
+# has a row for each.
+
 # `segment.next_sequence` is the mark: every frame of this period below it is applied. `batch` says which rows
 # came together, and `digest` how the period stood after the last of them. A request whose own time was far
 # from the ingester's stands under the time of its ingestion, and its own in `misdated`.
@@ -28,7 +34,8 @@ STRETCH: Final = 600_000_000 * TIES
 SCHEMA: Final = """
 CREATE TABLE client (
   id INTEGER PRIMARY KEY, address BLOB NOT NULL, peer BLOB NOT NULL, source INTEGER NOT NULL,
-  country TEXT NOT NULL, city TEXT NOT NULL, UNIQUE (address, peer, source));
+  country TEXT NOT NULL, city TEXT NOT NULL);
+CREATE INDEX client_address ON client (address, peer, source);
 CREATE TABLE agent (
   id INTEGER PRIMARY KEY, hash INTEGER NOT NULL, user_agent TEXT NOT NULL,
   device TEXT NOT NULL, device_type TEXT NOT NULL, browser TEXT NOT NULL, browser_version TEXT NOT NULL,
@@ -59,8 +66,20 @@ CREATE TABLE gap (
 CREATE TABLE misdated (id INTEGER PRIMARY KEY, time_us INTEGER NOT NULL);
 """
 
-# Of a file that was filled otherwise than by `PeriodFile`, within the caller's transaction.
-NOTE_VISITS: Final = f"INSERT OR IGNORE INTO visit SELECT DISTINCT client, id / {STRETCH} FROM request"
+_VISITS: Final = "INSERT OR IGNORE INTO visit SELECT DISTINCT client, ? FROM request WHERE id >= ? AND id < ?"
+
+
+def note_visits(connection: sqlcipher.Connection) -> None:
+    """Note who was there when, in a file that was filled otherwise than by `PeriodFile`.
+
+    One stretch after the other, within the caller's transaction: what is distinct is found in memory.
+    """
+    first = connection.execute("SELECT min(id) FROM request").fetchone()[0]
+    while first is not None:
+        stretch = first // STRETCH
+        end = (stretch + 1) * STRETCH
+        connection.execute(_VISITS, (stretch, first, end))
+        first = connection.execute("SELECT min(id) FROM request WHERE id >= ?", (end,)).fetchone()[0]
 
 
 def pack_address(text: str) -> bytes:

@@ -1,7 +1,7 @@
 """What a person is told beside her data: by whom, why, on which basis, how long, for whom and from where.
 
-Owns the words that follow from the settings in force; they stand in the manifest, which is signed, and on the
-page. Source: GDPR art. 15(1) and (2), 11, 12(2).
+Owns what follows from the settings in force; it stands in the manifest, which is signed, and on the page. The
+words are `wording`'s. Source: GDPR art. 15(1) and (2), 11, 12(2).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from consentkit.archive.store.select import iso_time
+from consentkit.archive.subject.wording import choice_words, log_words, others_withheld, why_withheld
 
 if TYPE_CHECKING:
     from consentkit.archive.subject.person import Person
@@ -19,21 +20,9 @@ if TYPE_CHECKING:
     from consentkit.audit import Look
     from consentkit.settings import Recipient, Settings
     from consentkit.settings.values import Text
+    from consentkit.web.texts import Catalogue
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-_BASES: Final = {
-    "legitimate_interest": "legitimate interest in availability and security (GDPR art. 6(1)(f))",
-    "legal_obligation": "a legal obligation (GDPR art. 6(1)(c))",
-    "public_task": "a public task (GDPR art. 6(1)(e))",
-}
-_LOG_PURPOSE: Final = "working, security and incidents of this website"
-_CONSENT_PURPOSE: Final = "to prove which consent was given or refused"
-_CONSENT_BASIS: Final = "a legal obligation: to be able to demonstrate consent (GDPR art. 5(2), 7(1))"
-_WITHHELD: Final = (
-    "Addresses in these records were cut to the network, which others share; nobody can tell any more whose they"
-    " are (GDPR art. 11), so they are not in this file."
-)
 
 
 class Named(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +42,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     """What is told beside the data.
 
     Attributes:
+        language: BCP 47 tag of the words below.
         asked: whom it is about: the address with its time, or the consent id.
         request: number of the person's request; empty where none was given.
         answered_for: the purpose with which the data was looked at for this answer.
@@ -60,13 +50,14 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
         purpose, basis: why the data is kept.
         kept: how long, in a sentence.
         source: where it is from.
-        region: the state in which it is kept, and the safeguard where that is outside the EEA.
+        region: the state in which it is kept, and the safeguard where that is outside the EEA; empty = not said.
         recipients: who had or has access to it during the time asked for.
         withheld_rows: rows that may be hers and can't be told apart.
         withheld: why; empty where there are none.
         incidents: numbers of open incidents for which copies are held, with their review dates.
     """
 
+    language: str
     asked: dict[str, str]
     request: str
     answered_for: str
@@ -86,7 +77,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     incidents: tuple[dict[str, object], ...]
 
 
-def account_of(settings: Settings, person: Person, look: Look, traces: Traces) -> Account:
+def account_of(settings: Settings, person: Person, look: Look, traces: Traces, say: Catalogue) -> Account:
     """Return what a person is told.
 
     Args:
@@ -94,10 +85,12 @@ def account_of(settings: Settings, person: Person, look: Look, traces: Traces) -
         person: whose data it is.
         look: of the answer; its case is the request's number.
         traces: where her rows are.
+        say: the words of the language that she is answered in.
     """
     site = settings.site
-    purpose, basis, kept, source = _of_log(settings) if person.address else _of_choices(settings)
+    told = log_words(settings.requestlog, say) if person.address else choice_words(settings.keep.proof, say)
     return Account(
+        language=say.language,
         asked=_asked(person),
         request=look.case,
         answered_for=look.purpose,
@@ -106,16 +99,18 @@ def account_of(settings: Settings, person: Person, look: Look, traces: Traces) -
         registration=site.registration,
         address=site.address,
         dpo=site.dpo,
-        purpose=purpose,
-        basis=basis,
-        kept=kept,
-        source=source,
+        purpose=told.purpose,
+        basis=told.basis,
+        kept=told.kept,
+        source=told.source,
         region=f"{site.storage_region} ({site.storage_transfer})"
-        if site.storage_transfer
+        if site.storage_region and site.storage_transfer
         else site.storage_region,
-        recipients=tuple(_named(one, site.languages) for one in settings.recipients if _is_of(one, person)),
-        withheld_rows=traces.indistinct,
-        withheld=_WITHHELD if traces.indistinct else "",
+        recipients=tuple(
+            named(one, (say.language, *site.languages)) for one in settings.recipients if _is_of(one, person)
+        ),
+        withheld_rows=traces.indistinct + traces.others,
+        withheld=_why_withheld(traces, say),
         incidents=tuple(
             {"incident": trace.incident.number, "rows": trace.counted.rows, "review": trace.incident.review}
             for trace in traces.incidents
@@ -124,25 +119,15 @@ def account_of(settings: Settings, person: Person, look: Look, traces: Traces) -
     )
 
 
+def _why_withheld(traces: Traces, say: Catalogue) -> str:
+    why = [why_withheld(say)] if traces.indistinct else []
+    return " ".join([*why, others_withheld(say)] if traces.others else why)
+
+
 def _asked(person: Person) -> dict[str, str]:
     if not person.address:
         return {"consent_id": person.consent_id}
     return {"address": person.address, "since": iso_time(person.since_us), "until": iso_time(person.until_us)}
-
-
-def _of_log(settings: Settings) -> tuple[str, str, str, str]:
-    log = settings.requestlog
-    basis = f"{_BASES[log.basis]}: {log.basis_law}" if log.basis_law else _BASES[log.basis]
-    kept = f"{log.retention_days} days from the start of the day or hour of the request"
-    kept += f", because {log.retention_reason}" if log.retention_reason else ""
-    if log.truncate_ip_after_days:
-        kept += f"; the address is cut to its network after {log.truncate_ip_after_days} days"
-    return _LOG_PURPOSE, basis, kept, "your browser and your connection, with each page that was asked for"
-
-
-def _of_choices(settings: Settings) -> tuple[str, str, str, str]:
-    kept = f"{settings.keep.proof} days after the consent has ended"
-    return _CONSENT_PURPOSE, _CONSENT_BASIS, kept, "what was chosen on this website"
 
 
 def _is_of(recipient: Recipient, person: Person) -> bool:
@@ -155,7 +140,8 @@ def _is_of(recipient: Recipient, person: Person) -> bool:
     )
 
 
-def _named(one: Recipient, languages: tuple[str, ...]) -> Named:
+def named(one: Recipient, languages: tuple[str, ...]) -> Named:
+    """Return a recipient in the first of these languages that it has."""
     return Named(
         name=one.name,
         country=one.country,
@@ -171,4 +157,4 @@ def _named(one: Recipient, languages: tuple[str, ...]) -> Named:
 def _words(text: Text, languages: tuple[str, ...]) -> str:
     if isinstance(text, str):
         return text
-    return next((text[tag] for tag in ("en", *languages) if tag in text), "")
+    return next((text[tag] for tag in (*languages, "en") if tag in text), "")

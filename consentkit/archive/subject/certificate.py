@@ -68,6 +68,7 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
         subject: fingerprint.
         by: ``address`` or ``consent_id``.
         since, until: the time asked for; empty for a consent id.
+        is_one_browser: the rows of one browser alone were asked for, not all of the address.
         rows: erased in all.
         places: each with its own entry.
         kept: what stays, each with its reason and until when.
@@ -85,6 +86,7 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
     since: str
     until: str
     rows: int
+    is_one_browser: bool = False
     places: tuple[PlaceErased, ...]
     kept: tuple[dict[str, object], ...]
     indistinct: int
@@ -97,6 +99,7 @@ class _Detail(msgspec.Struct, frozen=True):
     subject: str = ""
     since: str = ""
     until: str = ""
+    is_one_browser: bool = False
     continues: tuple[int, ...] = ()
     period: str = ""
     incident: int = 0
@@ -107,7 +110,13 @@ def identity(keyring: Keyring, person: Person) -> dict[str, object]:
     """Return how the audit speaks of a person and the time that is asked for."""
     times = (person.since_us, person.until_us) if person.address else ()
     since, until = map(iso_time, times) if times else ("", "")
-    return {"subject": fingerprint(keyring, person), "by": person.kind, "since": since, "until": until}
+    told: dict[str, object] = {
+        "subject": fingerprint(keyring, person),
+        "by": person.kind,
+        "since": since,
+        "until": until,
+    }
+    return {**told, "is_one_browser": True} if person.agent else told
 
 
 def unfinished(connection: Connection, detail: Mapping[str, object]) -> tuple[int, ...]:
@@ -120,7 +129,8 @@ def unfinished(connection: Connection, detail: Mapping[str, object]) -> tuple[in
     for entry in audit.newest_first(connection, BEGUN):
         said = msgspec.json.decode(entry.detail, type=_Detail)
         is_within = str(detail["since"]) <= said.since and said.until <= str(detail["until"])
-        if said.subject == detail["subject"] and is_within and entry.number not in done:
+        is_alike = said.subject == detail["subject"] and said.is_one_browser == ("is_one_browser" in detail)
+        if is_alike and is_within and entry.number not in done:
             found.append(entry.number)
     return tuple(reversed(found))
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -23,16 +22,17 @@ from consentkit.archive.incident.reading import reading
 from consentkit.archive.period import Catalogue
 from consentkit.archive.search import Archive, Found, pages
 from consentkit.archive.store.interface import Filters
-from consentkit.archive.store.select import iso_time
 from consentkit.archive.subject.account import Account, account_of
 from consentkit.archive.subject.certificate import identity
 from consentkit.archive.subject.choices import Policy, Proof, policies_of
 from consentkit.archive.subject.looks import CopyMade, LookedAt, Seen, copies_of, looks_at, looks_at_choices
-from consentkit.archive.subject.page import Page, render
+from consentkit.archive.subject.page import Page, minute, render
 from consentkit.archive.subject.rows import Cuts
 from consentkit.archive.subject.traces import Traces, find_traces
 from consentkit.audit import Actor, Look
 from consentkit.errors import StorageError
+from consentkit.web.folders import catalogue_folders, template_folders
+from consentkit.web.texts import Texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -58,7 +58,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
         output: the file's name.
         recipient: for whom.
         destroy_by: when the operator's copy must be destroyed; None = when the first of its rows would be.
-        templates: the folder in which the page's template lies.
+        language: that the person is answered in; empty = the site's first.
     """
 
     actor: Actor
@@ -66,7 +66,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     output: str
     recipient: str
     destroy_by: date | None
-    templates: Path
+    language: str = ""
 
 
 class SubjectExport:
@@ -81,6 +81,7 @@ class SubjectExport:
         resolvers: for rows still in the spool; None = made when the first is met.
 
     Raises:
+        SettingsError: the language has no catalogue.
         StorageError, KeyUnavailable: the audit can't be written, or a place can't be read.
     """
 
@@ -99,7 +100,11 @@ class SubjectExport:
         self._person = person
         self._terms = terms
         self._proof = proof
-        self._archive = Archive(settings, holdings.keyring, holdings.control, resolvers=resolvers)
+        language = terms.language or settings.site.languages[0]
+        self._say = Texts((language,), folders=catalogue_folders(settings))[language]
+        self._archive = Archive(
+            settings, holdings.keyring, holdings.control, resolvers=resolvers, shows_restricted=True
+        )
         self._identity = identity(holdings.keyring, person)
         self._number = self._record("subject.export", self._identity)
         empty = Traces(periods=(), incidents=(), waiting=0)
@@ -114,7 +119,7 @@ class SubjectExport:
     @property
     def account(self) -> Account:
         """What the person is told beside her data: who, why, on which basis, how long, for whom."""
-        return account_of(self._settings, self._person, self._terms.look, self._traces)
+        return account_of(self._settings, self._person, self._terms.look, self._traces, self._say)
 
     def write(self, output: Output, *, each: Callable[[int], None] = lambda _: None) -> Manifest:
         """Write the ZIP.
@@ -132,7 +137,8 @@ class SubjectExport:
         policies = self._add_requests(bundle) if self._proof is None else self._add_choices(bundle, self._proof)
         looks, copies = self._looks()
         bundle.add("looks.json", [_pretty({"looks": looks, "copies": copies})])
-        bundle.add("index.html", render(self._terms.templates, self._page(looks, copies, policies)))
+        page = self._page(looks, copies, policies)
+        bundle.add("index.html", [render(page, self._say, template_folders(self._settings))])
         control, keyring = self._holdings.control, self._holdings.keyring
         signing.sign(control, keyring, b"")  # makes the first key where there is none
         with control.transaction() as connection:
@@ -202,7 +208,7 @@ class SubjectExport:
     def _requests(self) -> Iterator[Found]:
         person = self._person
         filters = Filters(since_us=person.since_us, until_us=person.until_us, networks=(person.address,))
-        found = iter(self._archive.search(filters, limit=0))
+        found = self._hers(self._archive.search(filters, limit=0))
         if not person.is_network:
             return found
         # What others of the network became when addresses were cut has the same address: it is withheld.
@@ -213,12 +219,17 @@ class SubjectExport:
         spans = [(one.since_us, one.until_us) for one in periods if cuts.are_in(one.name)]
         return (row for row in found if not any(since <= row[0].time_us < until for since, until in spans))
 
+    def _hers(self, rows: Iterator[Found]) -> Iterator[Found]:
+        """Leave out what others did behind the same address, where the person's browser is named."""
+        agent = self._person.agent
+        return (row for row in rows if row[1].user_agent == agent) if agent else rows
+
     def _copied(self, number: int) -> Iterator[Found]:
         """Yield a person's rows of an incident's copy."""
         person = self._person
         filters = Filters(since_us=person.since_us, until_us=person.until_us, networks=(person.address,))
         with reading(self._holdings, number) as kept:
-            yield from kept.rows(filters)
+            yield from self._hers(kept.rows(filters))
 
     def _looks(self) -> tuple[list[LookedAt], list[CopyMade]]:
         control = self._holdings.control
@@ -235,7 +246,7 @@ class SubjectExport:
 
     def _page(self, looks: list[LookedAt], copies: list[CopyMade], policies: Iterable[Policy]) -> Page:
         return Page(
-            made=iso_time(time.time_ns() // 1000)[:16].replace("T", " "),
+            made=minute(time.time_ns() // 1000),
             account=self.account,
             rows=len(self._proof.decisions) if self._proof else sum(self._days.values()),
             days=tuple(sorted(self._days.items(), reverse=True)),

@@ -1,12 +1,12 @@
 """The page of a person's bundle that people read: one HTML file that needs nothing else.
 
-Owns its view and the rendering; the words and the look are the template's. Everything in it is escaped: what
-browsers send stands in it.
+Owns its view; the words and the look are the template's, and the site may put one of its own in its place.
+Everything in it is escaped: what browsers send stands in it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -15,14 +15,36 @@ from consentkit.archive.store.select import iso_time
 from consentkit.archive.subject.account import Account
 from consentkit.archive.subject.choices import Policy, Proof
 from consentkit.archive.subject.looks import CopyMade
+from consentkit.archive.subject.wording import categories, method_words, purposes_of_looks
+from consentkit.web.templates import Templates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
     from pathlib import Path
 
-TEMPLATE = "consentkit/subject.html"
+    from consentkit.consent.decision import Decision
+    from consentkit.web.texts import Catalogue
 
-_PIECE_BYTES = 64 * 1024
+TEMPLATE: Final = "subject.html"
+
+
+class ChoiceShown(msgspec.Struct, frozen=True, kw_only=True):
+    """One choice as the page shows it.
+
+    Attributes:
+        time: UTC, to the minute.
+        allowed, refused: categories in words; empty = none.
+        where: how it was given, in words.
+        language: in which the banner spoke.
+        policy: revision under which it was given.
+    """
+
+    time: str
+    allowed: str
+    refused: str
+    where: str
+    language: str
+    policy: int
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,33 +73,37 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     copies: tuple[CopyMade, ...]
 
 
-def render(templates: Path, page: Page) -> Iterator[bytes]:
-    """Yield the page as UTF-8, in pieces.
+def render(page: Page, say: Catalogue, folders: Sequence[Path] = ()) -> bytes:
+    """Return the page as UTF-8.
 
     Args:
-        templates: the folder that holds ``consentkit/subject.html``.
-        page: what it shows.
+        page: what it shows; it is bounded by what is shown of the rows.
+        say: the words of the language that it speaks.
+        folders: the site's own folders of templates.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - with the first page alone
-
-    environment = Environment(
-        loader=FileSystemLoader(templates),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    proof = page.proof
+    html = Templates(folders=folders).render(
+        TEMPLATE,
+        say,
+        page=page,
+        purposes=purposes_of_looks(say),
+        choices=[_shown(one, say) for one in proof.decisions] if proof else [],
+        proof_until=minute(proof.until_us) if proof else "",
     )
-    environment.filters["minute"] = _minute
-    stream = environment.get_template(TEMPLATE).generate(page=page)
-    waiting = bytearray()
-    for piece in stream:
-        waiting += piece.encode("utf-8", "replace")
-        if len(waiting) >= _PIECE_BYTES:
-            yield bytes(waiting)
-            waiting.clear()
-    yield bytes(waiting)
+    return html.encode("utf-8", "replace")
 
 
-def _minute(minutes: int) -> str:
-    """Return minutes since 1970 UTC for people."""
-    return iso_time(minutes * 60_000_000)[:16].replace("T", " ")
+def minute(time_us: int) -> str:
+    """Return an instant for people, in UTC."""
+    return iso_time(time_us)[:16].replace("T", " ")
+
+
+def _shown(decision: Decision, say: Catalogue) -> ChoiceShown:
+    return ChoiceShown(
+        time=minute(decision.minute * 60_000_000),
+        allowed=categories(decision.granted, say),
+        refused=categories(decision.denied, say),
+        where=method_words(decision.method, say),
+        language=decision.locale,
+        policy=decision.revision,
+    )

@@ -32,17 +32,19 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         address: canonical text of one IPv4 or IPv6 address.
         since_us, until_us: from, and before; microseconds since 1970 UTC.
+        agent: her browser's User-Agent, where others share the address; empty = the address is hers alone.
         consent_id: as it stands in her cookie.
     """
 
     address: str = ""
     since_us: int = 0
     until_us: int = 0
+    agent: str = ""
     consent_id: str = ""
 
     @classmethod
-    def at(cls, address: str, since_us: int, until_us: int) -> Person:
-        """Return who had an address during a time.
+    def at(cls, address: str, since_us: int, until_us: int, *, agent: str = "") -> Person:
+        """Return who had an address during a time, by one browser where that is named.
 
         Raises:
             BadSearch: it is no single address, or the time is empty.
@@ -57,7 +59,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
             parsed = parsed.ipv4_mapped or parsed
         if not 0 <= since_us < until_us:
             raise BadSearch("--until", "is not later than --since")
-        return cls(address=str(parsed), since_us=since_us, until_us=until_us)
+        return cls(address=str(parsed), since_us=since_us, until_us=until_us, agent=agent)
 
     @classmethod
     def of_consent(cls, consent_id: str) -> Person:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _LAST_ID: Final = 2**63 - 1
 
 _CONDITION: Final = "r.client IN (SELECT id FROM {schema}client WHERE address = ?) AND r.id >= ? AND r.id < ?"
+_BY_AGENT: Final = " AND r.agent IN (SELECT id FROM {schema}agent WHERE user_agent = ?)"
 
 
 class Cuts(msgspec.Struct, frozen=True):
@@ -67,13 +68,20 @@ class _Named(msgspec.Struct, frozen=True):
 
 
 class Counted(msgspec.Struct, frozen=True):
-    """How many rows of one place are a person's, and how many only may be."""
+    """How many rows of one place are a person's, and how many only may be.
+
+    Attributes:
+        rows: the person's.
+        indistinct: of the network, once addresses were cut.
+        others: of the same address by other browsers, where the person's is named.
+    """
 
     rows: int
     indistinct: int
+    others: int = 0
 
     def __bool__(self) -> bool:
-        return bool(self.rows or self.indistinct)
+        return bool(self.rows or self.indistinct or self.others)
 
 
 def own_rows(person: Person, since_us: int, *, is_cut: bool) -> LeftOut | None:
@@ -86,14 +94,16 @@ def own_rows(person: Person, since_us: int, *, is_cut: bool) -> LeftOut | None:
     """
     if is_cut and person.is_network:
         return None
-    return _between(person.packed, person, since_us)
+    return _between(person.packed, person, since_us, agent=person.agent)
 
 
 def count(connection: sqlcipher.Connection, person: Person, since_us: int, *, is_cut: bool) -> Counted:
     """Count a person's rows in an open file of rows; arguments as `own_rows` has them."""
     own = own_rows(person, since_us, is_cut=is_cut)
     of_network = _between(person.packed_network, person, since_us) if is_cut else None
-    return Counted(_count(connection, own), _count(connection, of_network))
+    rows = _count(connection, own)
+    of_address = _between(person.packed, person, since_us) if person.agent and own is not None else None
+    return Counted(rows, _count(connection, of_network), max(_count(connection, of_address) - rows, 0))
 
 
 def count_in(keyring: Keyring, place: Generation, person: Person, *, is_cut: bool) -> Counted:
@@ -110,10 +120,11 @@ def count_in(keyring: Keyring, place: Generation, person: Person, *, is_cut: boo
         connection.close()
 
 
-def _between(packed: bytes, person: Person, since_us: int) -> LeftOut:
+def _between(packed: bytes, person: Person, since_us: int, *, agent: str = "") -> LeftOut:
     first = max(person.since_us - since_us, 0) * TIES
     last = max(person.until_us - since_us, 0) * TIES
-    return LeftOut(_CONDITION, (packed, min(first, _LAST_ID), min(last, _LAST_ID)))
+    bounds = packed, min(first, _LAST_ID), min(last, _LAST_ID)
+    return LeftOut(_CONDITION + _BY_AGENT, (*bounds, agent)) if agent else LeftOut(_CONDITION, bounds)
 
 
 def _count(connection: sqlcipher.Connection, rows: LeftOut | None) -> int:

@@ -71,6 +71,8 @@ def find(holdings: Holdings, person: Person) -> Spooled:
         for sequence, entry in segment.read(complete=False):
             if not isinstance(entry, Record) or entry.client_address != person.address:
                 continue
+            if person.agent and entry.user_agent != person.agent:
+                continue
             is_elsewhere = misfiled is not None and misfiled.holds(sequence, entry.time_us)
             time_us = misfiled.shown_us(sequence) if misfiled is not None and is_elsewhere else entry.time_us
             if person.since_us <= time_us < person.until_us:

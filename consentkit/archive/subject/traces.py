@@ -70,6 +70,11 @@ class Traces(msgspec.Struct, frozen=True, kw_only=True):
         """Rows of the person's network in periods whose addresses were cut: they may be anyone's in it."""
         return sum(trace.counted.indistinct for trace in self.periods)
 
+    @property
+    def others(self) -> int:
+        """Rows of the same address by other browsers, in periods, where the person's browser is named."""
+        return sum(trace.counted.others for trace in self.periods)
+
 
 def find_traces(holdings: Holdings, person: Person, log: RequestLog) -> Traces:
     """Return where a person's rows are.
