@@ -1,0 +1,1 @@
+"""The controller's documents in words: each a `Document`, made from the facts of `archive.register`."""

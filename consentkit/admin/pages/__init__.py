@@ -1,0 +1,1 @@
+"""The pages of the admin area, a module each: its routes, what it reads, and what its template is given."""
