@@ -83,6 +83,8 @@ demo: .venv/.installed  ## Run the example site on http://127.0.0.1:8000
 	@echo "== http://127.0.0.1:$(PORT)  (Ctrl-C ends it)"
 	@echo "   After a visit, look it up:"
 	@echo "   $(BIN)/consentkit log tail --config $(DEMO_CONFIG) --purpose operation"
+	@echo "   For the admin area at /consentkit/admin/, let somebody in:"
+	@echo "   $(BIN)/consentkit admin add NAME --role admin --role officer --role investigator --config $(DEMO_CONFIG)"
 	@exec $(BIN)/uvicorn example_app.main:app --port $(PORT) --no-access-log --no-proxy-headers --workers 2
 
 .PHONY: test

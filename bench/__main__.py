@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TimeElapsedColumn
 from rich.table import Table
 
-from bench import draining, imports, ingest, injection, overhead, search, sizes
+from bench import admin, draining, imports, ingest, injection, overhead, search, sizes
 from bench.figures import Figure
 from consentkit.errors import ConsentKitError
 
@@ -33,12 +33,14 @@ if TYPE_CHECKING:
 
 MEASUREMENTS: Final[dict[str, Callable[[Path], list[Figure]]]] = {
     "sizes": sizes.measure,
+    "rivals": sizes.measure_beside_rivals,
     "imports": imports.measure,
     "injection": injection.measure,
     "overhead": overhead.measure,
     "ingest": ingest.measure,
     "draining": draining.measure,
     "search": search.measure,
+    "admin": admin.measure,
 }
 RESULTS: Final = Path(__file__).with_name("results.json")
 _PACKAGES: Final = (
@@ -80,7 +82,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--full",
         action="store_true",
-        help=f"search {search.FULL_ROWS:,} rows a period; takes a quarter of an hour",
+        help=f"search, and show pages of, {search.FULL_ROWS:,} rows a period and more; takes half an hour",
     )
     arguments = parser.parse_args(argv)
     names = arguments.names or list(MEASUREMENTS)
@@ -91,6 +93,7 @@ def main(argv: list[str] | None = None) -> int:
     measurements = dict(MEASUREMENTS)
     if arguments.full:
         measurements["search"] = functools.partial(search.measure, rows=search.FULL_ROWS)
+        measurements["admin"] = functools.partial(admin.measure, rows=admin.FULL_ROWS)
     figures, failed = _run({name: measurements[name] for name in names})
     results = Results(datetime.now(UTC).isoformat(timespec="seconds"), _machine(), _versions(), figures, failed)
     RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=2) + b"\n")

@@ -18,11 +18,9 @@ from consentkit.archive.export.pending import PendingExports, Progress
 from consentkit.errors import ConsentKitError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from consentkit.admin.office import Office
     from consentkit.archive.export import Copy
-    from consentkit.archive.search import Found
+    from consentkit.archive.search import Search
     from consentkit.archive.store import Filters
     from consentkit.audit import Actor, Look
 
@@ -96,7 +94,7 @@ class _Writing:
     def advance(self, rows: int) -> None:
         self._tell(rows=self._progress.rows + rows)
 
-    def done(self, copy: Copy) -> None:
+    def done(self, copy: Copy, restricted: int) -> None:
         self._tell(
             state="done",
             rows=copy.rows,
@@ -104,6 +102,7 @@ class _Writing:
             bytes=copy.bytes,
             sha256=copy.sha256,
             destroy_by=copy.destroy_by,
+            restricted=restricted,
         )
 
     def fail(self) -> None:
@@ -114,7 +113,7 @@ class _Writing:
         self.exports.tell(self.name, self._progress)
 
 
-def _work(writing: _Writing, run: Export, rows: Iterator[Found]) -> None:
+def _work(writing: _Writing, run: Export, rows: Search) -> None:
     try:
         _write(writing, run, rows)
     except (ConsentKitError, OSError) as exc:
@@ -127,14 +126,14 @@ def _work(writing: _Writing, run: Export, rows: Iterator[Found]) -> None:
         _at_work.release()
 
 
-def _write(writing: _Writing, run: Export, rows: Iterator[Found]) -> None:
+def _write(writing: _Writing, run: Export, rows: Search) -> None:
     with writing.exports.create(writing.name) as file:
         for count in run.write(rows, file.write):
             writing.advance(count)
         file.settle()
         copy = run.register()
         file.publish()
-    writing.done(copy)
+    writing.done(copy, rows.restricted)
 
 
 def _tell_failure(writing: _Writing) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from consentkit.web.texts import Catalogue
 
 _MAX_QUERY_FIELDS: Final = 64
+_LOOK: Final = "/look"
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,7 +139,7 @@ class Framer:
         frame = Frame(
             root=root,
             operator=self._operator,
-            look_url=f"{root}/look?{urlencode({'next': f'{path}?{query}' if query else path}, errors='replace')}",
+            look_url=f"{root}/look?{urlencode({'next': _next(path, query)}, errors='replace')}",
             looking_for=_looking_for(say, look),
             languages=self._languages(say, root + path, query),
             notice=NOTICES[notice](say) if notice in NOTICES else "",
@@ -167,6 +168,16 @@ class Framer:
             )
             for tag in self._texts.languages
         )
+
+
+def _next(path: str, query: str) -> str:
+    """Return where the question for a purpose leads on to; asked from its own page, where it leads already."""
+    if path != _LOOK:
+        return f"{path}?{query}" if query else path
+    try:
+        return dict(_fields(query)).get("next", "/")
+    except ValueError:  # too many fields
+        return "/"
 
 
 def spoken_texts(languages: tuple[str, ...]) -> Texts:

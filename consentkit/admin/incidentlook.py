@@ -13,7 +13,7 @@ from consentkit.admin.looking import PATIENT_SECONDS, ROWS, SECONDS, just_after,
 from consentkit.archive.incident.reading import reading
 from consentkit.archive.search import Found
 from consentkit.archive.search.deadline import Deadline, TimeIsUp
-from consentkit.archive.store.interface import Cursor
+from consentkit.archive.store.interface import Cursor, Filters
 
 if TYPE_CHECKING:
     from consentkit.admin.searching import Asked
@@ -59,6 +59,17 @@ def look_into(holdings: Holdings, number: int, asked: Asked, *, is_patient: bool
         return _turned(asked, _Going(kept, asked, Deadline(seconds)))
 
 
+def row_at(holdings: Holdings, number: int, place: Cursor) -> Found | None:
+    """Return one row; None where there is none at this place.
+
+    Raises:
+        BadIncident, PeriodBusy, KeyUnavailable, StorageError: as `look_into`.
+    """
+    with reading(holdings, number) as kept:
+        found = list(kept.rows(Filters(), limit=1, before=just_after(place), after=just_before(place)))
+    return found[0] if found else None
+
+
 class _Going:
     """A search: what it found, and how far it came where it was ended."""
 
@@ -66,6 +77,7 @@ class _Going:
         self.found: list[Found] = []
         self.place: Cursor | None = None
         self.was_ended = False
+        self._deadline = deadline
         rows = kept.rows(
             asked.filters,
             limit=ROWS + 1,  # one that is not shown tells that there are more
@@ -84,6 +96,7 @@ class _Going:
 
     def _reached(self, time_us: int) -> None:
         self.place = Cursor(time_us)
+        self._deadline.check()
 
 
 def _turned(asked: Asked, going: _Going) -> Part:

@@ -110,8 +110,9 @@ class StreamReply(Response):
             while chunk:
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
                 chunk = await anyio.to_thread.run_sync(next, chunks, b"")
-        await send({"type": "http.response.body", "body": b""})
-        await anyio.to_thread.run_sync(self._stream.sent)
+        with anyio.CancelScope(shield=True):  # with the last byte the client may be gone, and has all of it
+            await send({"type": "http.response.body", "body": b""})
+            await anyio.to_thread.run_sync(self._stream.sent)
 
 
 async def _until_gone(receive: Receive, sending: anyio.CancelScope) -> None:

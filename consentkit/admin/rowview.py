@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from consentkit.admin.searching import Asked
     from consentkit.admin.writing import Writing
     from consentkit.archive.search import Found
+    from consentkit.archive.store.interface import Cursor
     from consentkit.requestlog.record import Gap
     from consentkit.web.texts import Catalogue
 
@@ -41,8 +42,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         mark: the same for the same address; empty where the address is shown.
         client: browser and system.
         of_address, of_path, of_agent: query strings of all of the same; empty = there is none.
+        place: of the row, for all that is known of it.
         record: the rest of the row, as it was found.
-        fields: every field of the record by its name, addresses as `address` is.
+        fields: as `fields` gives them, where addresses are shown; empty where they are asked for one by one.
     """
 
     time_us: int
@@ -59,6 +61,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     of_address: str
     of_path: str
     of_agent: str
+    place: str
     record: FoundRequest
     fields: tuple[tuple[str, str], ...]
 
@@ -76,13 +79,20 @@ def rows(
 ) -> tuple[Row, ...]:
     """Return requests as rows."""
     return tuple(
-        _row(cursor.time_us, record, asked, say=say, write=write, mask=mask, is_revealed=is_revealed)
+        _row(cursor, record, asked, say=say, write=write, mask=mask, is_revealed=is_revealed)
         for cursor, record in found
     )
 
 
+def fields(record: FoundRequest, *, is_revealed: bool) -> tuple[tuple[str, str], ...]:
+    """Return the fields of a record that have a value, by their names, addresses masked or in full."""
+    shown = {name: _shown(getattr(record, name), is_revealed=is_revealed) for name in _ADDRESSES}
+    texts = {name: _text(value) for name, value in msgspec.structs.asdict(record).items()}
+    return tuple((name, text) for name, text in (texts | shown).items() if text)
+
+
 def _row(
-    time_us: int,
+    place: Cursor,
     record: FoundRequest,
     asked: Asked,
     *,
@@ -92,11 +102,9 @@ def _row(
     is_revealed: bool,
 ) -> Row:
     path, question, query = record.url.partition("?")
-    shown = {name: _shown(getattr(record, name), is_revealed=is_revealed) for name in _ADDRESSES}
     address = record.client_address
-    fields = {name: _text(value) for name, value in msgspec.structs.asdict(record).items()}
     return Row(
-        time_us=time_us,
+        time_us=place.time_us,
         method=record.method or record.scheme.upper(),
         path=path,
         query=question + query,
@@ -104,7 +112,7 @@ def _row(
         status_tone=status_tone(record.status),
         outcome="" if record.outcome == "complete" else outcome_name(say, record.outcome),
         duration=_duration(say, write, record.duration_us),
-        address=shown["client_address"],
+        address=_shown(address, is_revealed=is_revealed),
         mark="" if is_revealed else mask.mark(address),
         client=" · ".join(
             filter(None, (f"{record.browser} {record.browser_version.partition('.')[0]}".strip(), record.os))
@@ -112,8 +120,9 @@ def _row(
         of_address=asked.all_of(address=mask.seal(address)) if address else "",
         of_path=asked.all_of(path=path) if path else "",
         of_agent=asked.all_of(text=record.user_agent) if record.user_agent else "",
+        place=str(place),
         record=record,
-        fields=tuple((fields | shown).items()),
+        fields=fields(record, is_revealed=True) if is_revealed else (),
     )
 
 

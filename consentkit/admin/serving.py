@@ -1,12 +1,11 @@
 """Answering a person's request from the admin area: the file that is handed over, the erasure, the certificate.
 
-Owns where a file lies until it is sent, and that what was done is noted with the request. What is in it and how
-rows go is the archive's job.
+Owns that a file lies sealed until it is sent and goes with that, and that what was done is noted with the request.
+What is in it and how rows go is the archive's job.
 """
 
 from __future__ import annotations
 
-import secrets
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -14,19 +13,21 @@ import msgspec
 
 from consentkit.archive.destruction import iso_second
 from consentkit.archive.erasure import Erasure
-from consentkit.archive.export.newfile import NewFile
+from consentkit.archive.export.pending import PendingExports
 from consentkit.archive.subject.certificate import DONE
 from consentkit.archive.subject.choices import Proof, erase_choices, proof_of
 from consentkit.archive.subject.export import SubjectExport, Terms
 from consentkit.archive.subject.place import ErasureOrder
 from consentkit.archive.subject.register import note_done
 from consentkit.audit import AuditEntry, Listing, listed
+from consentkit.errors import StorageError
 from consentkit.signing import Signature, sign
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Generator
 
     from consentkit.admin.office import Office
+    from consentkit.archive.export.pending import Waiting
     from consentkit.archive.subject.person import Person
     from consentkit.archive.subject.requests import SubjectRequest
     from consentkit.audit import Actor
@@ -34,9 +35,41 @@ if TYPE_CHECKING:
 # Workers let go of a segment within a minute; what still lies in one then is in the certificate.
 _SPOOL_SECONDS: Final = 20.0
 
-# What a crash left of answers that were being sent.
-_LEFT_SECONDS: Final = 3600
-_DRAFT: Final = ".answer-"
+
+class Package:
+    """A finished answer, to be sent once: it goes when it was sent, and within the hour where it was not.
+
+    Args:
+        exports: where it lies.
+        name: its own there.
+        waiting: its content.
+    """
+
+    def __init__(self, exports: PendingExports, name: str, waiting: Waiting) -> None:
+        self._exports = exports
+        self._name = name
+        self._waiting = waiting
+
+    @property
+    def size_bytes(self) -> int:
+        """How long it is."""
+        return self._waiting.size_bytes
+
+    def chunks(self) -> Generator[bytes, None, None]:
+        """Yield it, a chunk at a time.
+
+        Raises:
+            StorageError: it is gone, or damaged.
+        """
+        return self._waiting.chunks()
+
+    def sent(self) -> None:
+        """Let it go.
+
+        Raises:
+            StorageError: its key can't be destroyed.
+        """
+        self._exports.remove(self._name)
 
 
 class SignedCertificate(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,11 +87,8 @@ def kept_proof(office: Office, request: SubjectRequest) -> Proof | None:
 
 def write_answer(
     office: Office, actor: Actor, request: SubjectRequest, person: Person, language: str
-) -> Path | None:
+) -> Package | None:
     """Write an answer and enter it into the register of copies; None where no choice is kept.
-
-    Returns:
-        The finished file, to be removed once it is sent.
 
     Raises:
         StorageError, KeyUnavailable: a place can't be read, or the file not be written.
@@ -66,9 +96,8 @@ def write_answer(
     proof = kept_proof(office, request) if person.consent_id else None
     if person.consent_id and proof is None:
         return None
-    directory = office.settings.storage.directory
-    _clear(directory)
-    path = directory / f"{_DRAFT}{request.number}-{secrets.token_hex(8)}.zip"
+    exports = PendingExports(office.settings.storage.directory, office.keyring)
+    name = exports.begin()
     terms = Terms(
         actor=actor,
         look=request.look,
@@ -77,21 +106,17 @@ def write_answer(
         destroy_by=None,
         language=language,
     )
-    with NewFile(path) as file:
+    with exports.create(name) as file:
         run = SubjectExport(office.holdings, office.settings, person, terms, proof=proof)
         run.write(file)
         file.settle()
         copy = run.register()
         file.publish()
     note_done(office.control, actor, request.number, copy=copy.number)
-    return path
-
-
-def _clear(directory: Path) -> None:
-    """Remove what crashes left of answers, so that no row outlives its day there."""
-    for left in directory.glob(f"{_DRAFT}*"):
-        if time.time() - left.stat().st_mtime > _LEFT_SECONDS:
-            left.unlink(missing_ok=True)
+    waiting = exports.hand_out(name)
+    if waiting is None:
+        raise StorageError("the answer", "is gone before it was sent; make it anew")
+    return Package(exports, name, waiting)
 
 
 def erase_for(office: Office, actor: Actor, request: SubjectRequest, released: frozenset[int]) -> None:

@@ -23,7 +23,7 @@ from consentkit.archive.incident.terms import Terms, check_text
 from consentkit.archive.search import Archive
 from consentkit.audit import PURPOSES, Look, Purpose
 from consentkit.cli.filters import filter_options, make_filters
-from consentkit.cli.incident_view import export, show
+from consentkit.cli.incident_view import export, show, verify
 from consentkit.cli.incident_words import certificate_fields, incident_fields, print_incidents, rows_progress
 from consentkit.cli.options import config_option, json_option, print_json
 from consentkit.cli.session import Session
@@ -44,6 +44,7 @@ def incident() -> None:
 
 incident.add_command(show)
 incident.add_command(export)
+incident.add_command(verify)
 
 
 @incident.command("open")

@@ -1,4 +1,4 @@
-"""``consentkit incident show`` and ``export``: looking into what is held, and handing it over.
+"""``consentkit incident show``, ``export`` and ``verify``: looking into what is held, and handing it over.
 
 Owns what is printed and where a bundle goes. Each page of rows is in the audit before it is printed or written.
 """
@@ -21,6 +21,7 @@ from consentkit.archive.incident.listing import find, today_utc
 from consentkit.archive.incident.reading import reading
 from consentkit.archive.search import pages
 from consentkit.audit import PURPOSES, Look, Purpose
+from consentkit.cli.bundles import OWN_HELP, verify_bundle
 from consentkit.cli.filters import filter_options, make_filters
 from consentkit.cli.incident_words import (
     counts_fields,
@@ -186,6 +187,20 @@ def export(
     if run.verdict is not None and run.verdict.fault:
         click.secho(f"The incident does not hold: {run.verdict.fault}", fg="red", err=True)
         context.exit(1)
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@config_option
+@click.option("--own", is_flag=True, help=OWN_HELP)
+@json_option
+@click.pass_context
+def verify(context: click.Context, *, file: Path, config: Path | None, own: bool, as_json: bool) -> None:
+    """Check an incident's bundle: its signature, and every file in it. Exit 1 where something was changed.
+
+    It needs no installation but with --own.
+    """
+    verify_bundle(context, file, "incident", config=config, own=own, as_json=as_json)
 
 
 def _refuse_inside(output: Path, holdings: Holdings) -> None:

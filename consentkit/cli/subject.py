@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from consentkit import signing
-from consentkit.archive import bundle
 from consentkit.archive.export import NewFile
 from consentkit.archive.holdings import Holdings
 from consentkit.archive.subject import Person, Proof, SubjectExport, Terms, certificates, proof_of
+from consentkit.cli.bundles import OWN_HELP, verify_bundle
 from consentkit.cli.options import config_option, json_option, print_json
 from consentkit.cli.session import Session, look_options, make_look
 from consentkit.cli.subject_erase import erase
@@ -168,19 +167,9 @@ def certified(
 @subject.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @config_option
-@click.option("--own", is_flag=True, help="Believe this installation's keys alone, not the one in the file.")
+@click.option("--own", is_flag=True, help=OWN_HELP)
+@json_option
 @click.pass_context
-def verify(context: click.Context, *, file: Path, config: Path | None, own: bool) -> None:
+def verify(context: click.Context, *, file: Path, config: Path | None, own: bool, as_json: bool) -> None:
     """Check a person's ZIP: its signature, and every file in it. Exit 1 where something was changed."""
-    trusted = None
-    if own:
-        session = Session(config)
-        with session.control.transaction() as connection:
-            trusted = signing.public_keys(connection)
-    try:
-        manifest = bundle.check(file, trusted)
-    except bundle.BadBundle as exc:
-        click.secho(f"It does not hold: {exc}", fg="red", err=True)
-        context.exit(1)
-    by_whom = "signed here" if own else "signed by the key that it names"
-    click.echo(f"It holds: {len(manifest.files)} files of {manifest.made}, {by_whom}.")
+    verify_bundle(context, file, "subject", config=config, own=own, as_json=as_json)

@@ -69,12 +69,24 @@ class Shown:
         self.texts = [text for text in reader.texts if text]
 
     def values(self, name: str) -> list[str]:
-        """What the rows' details say of a field."""
+        """What the fields of requests say, where they are shown."""
         return [after for text, after in zip(self.texts, self.texts[1:], strict=False) if text == name]
 
     @property
     def request_ids(self) -> list[str]:
-        return self.values("request_id")
+        """Of the rows, in their order."""
+        rows = [one.attributes for one in self.elements if one.attributes.get("class") == "ck-row"]
+        return [row["id"].removeprefix("r-") for row in rows]
+
+    @property
+    def paths(self) -> list[str]:
+        """Addresses of all links."""
+        return [_path(one) for one in self.elements if one.name == "a"]
+
+    @property
+    def records(self) -> list[str]:
+        """Addresses of the pages of the rows."""
+        return [_path(one) for one in self.elements if "data-record" in one.attributes]
 
     def links(self, title: str) -> list[str]:
         """Addresses of links with a title, under the admin area."""
@@ -102,4 +114,4 @@ def _path(element: Element) -> str:
 
 
 def _under(address: str) -> str:
-    return address.removeprefix("/consentkit/admin")
+    return f"/search{address}" if address.startswith("?") else address.removeprefix("/consentkit/admin")

@@ -237,3 +237,32 @@ def test_a_bundle_opens_as_an_ordinary_zip(consentkit: Command, opened: dict[str
     with zipfile.ZipFile(path) as found:
         assert found.testzip() is None
         assert {"manifest.json", "signature.json", "index.html"} <= set(found.namelist())
+
+
+def test_a_bundle_is_checked_anywhere_and_tells_of_a_changed_byte(
+    consentkit: Command, control: Control, tmp_path: Path
+) -> None:
+    path, elsewhere = tmp_path / "case.zip", {"CONSENTKIT_CONFIG": str(tmp_path / "no.toml")}
+    assert consentkit(*OPEN, "--all-rows").returncode == 0
+    assert consentkit("incident", "export", "1", "--purpose", "security", "-o", str(path)).returncode == 0
+    for own, where in (((), elsewhere), (("--own",), {})):
+        checked = consentkit("incident", "verify", str(path), *own, **where)
+        assert (checked.returncode, "It holds: 6 files" in checked.stdout) == (0, True), checked.stderr
+    (told,) = lines(consentkit("incident", "verify", str(path), "--json", **elsewhere))
+    assert (told["holds"], told["bundle"], told["about"]["case"]) == (True, "incident", "2026-7")
+    whole = path.read_bytes()
+    with zipfile.ZipFile(path) as found:
+        offset = found.getinfo("requests.ndjson").header_offset + 90
+    path.write_bytes(whole[:offset] + bytes([whole[offset] ^ 1]) + whole[offset + 1 :])
+    checked = consentkit("incident", "verify", str(path), "--json", **elsewhere)
+    assert checked.returncode == 1
+    assert "It does not hold: requests.ndjson" in checked.stderr
+    assert json.loads(checked.stdout)["holds"] is False
+
+
+def test_a_persons_file_is_no_incidents_bundle(consentkit: Command, control: Control, tmp_path: Path) -> None:
+    path = tmp_path / "hers.zip"
+    who = ("--address", ATTACKER, "--since", "2020-01-01", "--until", str(TODAY + timedelta(days=1)))
+    assert consentkit("subject", "export", "--purpose", "person", *who, "-o", str(path)).returncode == 0
+    checked = consentkit("incident", "verify", str(path))
+    assert (checked.returncode, "of another kind, 'subject'" in checked.stderr) == (1, True)

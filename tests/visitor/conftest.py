@@ -47,6 +47,13 @@ country = "IE"
 """
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what starts whole installations, so that it runs as a group of its own."""
+    for item in items:
+        if isinstance(item, pytest.Function) and hasattr(item.module, "ConsentKit"):
+            item.add_marker(pytest.mark.custody)
+
+
 @pytest.fixture(scope="session")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     path = tmp_path_factory.mktemp("visitor") / "consentkit.toml"

@@ -178,7 +178,9 @@ async def _form(visit: Visit, wanted: Asked, given: Given, errors: Mapping[str, 
 
 def _count(archive: Archive, wanted: Asked) -> Preview:
     found = over_time(archive, wanted.filters, _DAY_US, time_limit_seconds=COUNT_SECONDS)
-    return Preview(sum(found.counts.values()), found.back_to_us if found.is_cut else None)
+    # Where nothing at all was counted in time, that is the end asked for, which may lie as far ahead as can be.
+    back_to_us = min(found.back_to_us, int(wanted.now.timestamp() * 1_000_000))
+    return Preview(sum(found.counts.values()), back_to_us if found.is_cut else None)
 
 
 def _errors(visit: Visit, wanted: Asked, given: Given) -> dict[str, str]:

@@ -14,6 +14,7 @@ import msgspec
 
 from consentkit.admin.answer import NOT_FOUND, Answer, Entry, Page, Refused, SeeOther, Written
 from consentkit.admin.subjectform import bad_person, by_hand, known
+from consentkit.admin.subjectjournal import History, history
 from consentkit.admin.subjects import Standing, fault_words, standing, state_name
 from consentkit.admin.visit import Route, Visit
 from consentkit.archive.restrictions import Restriction, of_request
@@ -38,8 +39,8 @@ class RequestView(msgspec.Struct, frozen=True, kw_only=True):
         link_until_us: until when a link works that was made; 0 = there is none.
         restrictions: that were made for it, lifted ones too.
         endings: to choose from, each with its name and nothing more.
-        languages: of the answer.
-        language: of this page.
+        history: what was done for it.
+        may_audit: the entrant may see the whole audit.
         given, errors: of a form that could not be taken, by field.
     """
 
@@ -47,8 +48,8 @@ class RequestView(msgspec.Struct, frozen=True, kw_only=True):
     link_until_us: int
     restrictions: tuple[Restriction, ...]
     endings: tuple[tuple[str, str, str], ...]
-    languages: tuple[str, ...]
-    language: str
+    history: History
+    may_audit: bool
     given: Mapping[str, str] = {}
     errors: Mapping[str, str] = {}
 
@@ -175,8 +176,8 @@ def _request(visit: Visit, errors: Mapping[str, str]) -> RequestView:
         link_until_us=_working(links.link_expires_us(control, request.number)),
         restrictions=tuple(of_request(control, request.number)),
         endings=tuple((each, state_name(say, each), "") for each in ENDINGS),
-        languages=visit.office.settings.site.languages,
-        language=say.language,
+        history=history(say, control, request),
+        may_audit=visit.entrant.may("audit.view"),
         given=dict(visit.form) if errors else known(request),
         errors=errors,
     )

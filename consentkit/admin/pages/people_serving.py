@@ -19,7 +19,7 @@ from consentkit.admin.visit import Route, Visit
 from consentkit.archive.subject.account import Named
 from consentkit.archive.subject.certificate import identity
 from consentkit.archive.subject.choices import Proof
-from consentkit.archive.subject.looks import Seen, looks_at, looks_at_choices
+from consentkit.archive.subject.looks import CopyMade, Seen, copies_of, looks_at, looks_at_choices
 from consentkit.archive.subject.person import fingerprint
 from consentkit.archive.subject.recipients import recipients_on
 from consentkit.archive.subject.requests import SubjectRequest, UnfitRequest, find_request, today_utc
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _EXPORTED: Final = ("export",)
 _ERASED: Final = ("erase", "object")
 
+_MAX_COPIES: Final = 20
+
 
 class PreviewView(msgspec.Struct, frozen=True, kw_only=True):
     """What ``people_preview.html`` is given.
@@ -42,6 +44,8 @@ class PreviewView(msgspec.Struct, frozen=True, kw_only=True):
         traces: where the person's rows are; None = no address is known.
         proof: the person's choices; None = no consent id is known, or none is kept under it.
         looks: how often these data may have been looked at.
+        copies: that were made before and may hold them, the last first.
+        more_copies: older ones that are not shown.
         is_exported, is_erased: what was asked for.
         languages: to answer in; `language` is this page's.
     """
@@ -50,6 +54,8 @@ class PreviewView(msgspec.Struct, frozen=True, kw_only=True):
     traces: Traces | None
     proof: Proof | None
     looks: int
+    copies: tuple[CopyMade, ...]
+    more_copies: int
     is_exported: bool
     is_erased: bool
     languages: tuple[str, ...]
@@ -87,13 +93,13 @@ async def post_export(visit: Visit) -> Answer:
     language = visit.form.get("language", "")
     if language not in visit.office.settings.site.languages:
         language = visit.office.settings.site.languages[0]
-    path = await visit.work(write_answer, visit.office, visit.entrant.actor, request, person, language)
-    if path is None:
+    package = await visit.work(write_answer, visit.office, visit.entrant.actor, request, person, language)
+    if package is None:
         raise Refused(NOT_FOUND, visit.say.gettext("Nothing is kept under this consent id."))
     return Download(
         file_name=f"request-{request.number}-{person.kind.replace('_', '-')}.zip",
         content_type="application/zip",
-        content=path,
+        content=package,
         entry=MADE,
     )
 
@@ -178,11 +184,14 @@ def _identities(office: Office, request: SubjectRequest) -> list[dict[str, objec
 def _preview(visit: Visit, request: SubjectRequest) -> PreviewView:
     office, visitor = visit.office, request.visitor
     traces = find_traces(office.holdings, visitor, office.settings.requestlog) if visitor else None
+    copies = copies_of(office.control, visitor)[::-1] if visitor else []
     return PreviewView(
         one=standing(visit.say, request, today_utc()),
         traces=traces,
         proof=kept_proof(office, request),
         looks=_looks(office, request, traces),
+        copies=tuple(copies[:_MAX_COPIES]),
+        more_copies=max(len(copies) - _MAX_COPIES, 0),
         is_exported=request.kind in _EXPORTED,
         is_erased=request.kind in _ERASED,
         languages=office.settings.site.languages,

@@ -150,7 +150,8 @@ def _counted(visit: Visit, wanted: Asked, by: By, found: Top) -> Counted:
         ),
         rows=found.rows,
         more=len(found.counts) - len(shown),
-        back_to_us=found.back_to_us if found.ended_by else None,
+        # Where nothing was counted in time, that is the end asked for, which may lie as far ahead as can be.
+        back_to_us=min(found.back_to_us, int(wanted.now.timestamp() * 1_000_000)) if found.ended_by else None,
         is_of_time=found.ended_by == "time",
         missing=gaps,
         more_missing=more,

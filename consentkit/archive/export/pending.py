@@ -56,6 +56,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
         rows: written so far.
         limit: at most so many are written.
         copy, bytes, sha256, destroy_by: as the register has them, once it is done.
+        restricted: rows that match and were left out, as they may only be stored (GDPR art. 18).
         fault: what does not hold of what was exported; empty = all does.
     """
 
@@ -71,6 +72,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int = 0
     sha256: str = ""
     destroy_by: str = ""
+    restricted: int = 0
     fault: str = ""
 
     @property

@@ -45,7 +45,7 @@ ENDED: Final = "the service has ended, and all was handed over"
 
 # What lies in the data directory, by our hand; anything else there is not ours to remove.
 _FOLDERS: Final = ("requests", "spool", "status", "incidents", "published", "showings", "owed", "exports")
-_FILES: Final = ("control.db*", "*.lock", "*.sealed", "inventory.json", "has-staff", ".answer-*")
+_FILES: Final = ("control.db*", "*.lock", "*.sealed", "inventory.json", "has-staff")
 
 
 class HandedOver(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,7 +14,6 @@ import sqlcipher3.dbapi2 as sqlcipher
 
 from consentkit.archive.incident.listing import BadIncident, Incident, find
 from consentkit.archive.periodlock import PeriodLock
-from consentkit.archive.search.deadline import Deadline
 from consentkit.archive.store.select import iso_time, select_requests
 from consentkit.archive.store.tables import TIES, unpack_address
 from consentkit.control import open_sqlcipher
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
     from consentkit.archive.holdings import Holdings
     from consentkit.archive.search import Found
+    from consentkit.archive.search.deadline import Deadline
     from consentkit.archive.store.interface import Cursor, Filters
 
 HOUR_US: Final = 3_600_000_000
@@ -121,7 +121,7 @@ class Kept:
         Raises:
             TimeIsUp: it gave up.
         """
-        with self._told(), (deadline or Deadline(None)).over(self._connection):
+        with self._told(), deadline.over(self._connection) if deadline else contextlib.nullcontext():
             yield from select_requests(
                 self._connection,
                 self.incident.period,
