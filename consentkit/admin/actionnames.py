@@ -18,7 +18,18 @@ def action_name(say: Catalogue, action: str) -> str:
 
 def action_names(say: Catalogue) -> dict[str, str]:
     """Return the names of all actions that have one."""
-    return {**_of_looks(say), **_of_cases(say), **_of_upkeep(say)}
+    kinds = (
+        _of_looks,
+        _of_cases,
+        _of_upkeep,
+        _of_pages,
+        _of_doors,
+        _of_consent,
+        _of_incidents,
+        _of_people,
+        _of_custody,
+    )
+    return {action: name for kind in kinds for action, name in kind(say).items()}
 
 
 def _of_looks(say: Catalogue) -> dict[str, str]:
@@ -49,7 +60,6 @@ def _of_looks(say: Catalogue) -> dict[str, str]:
 def _of_cases(say: Catalogue) -> dict[str, str]:
     """Return the names of incidents and of people's requests."""
     return {
-        "incident.open": say.pgettext("action", "Incident being opened"),
         "incident.opened": say.pgettext("action", "Incident opened"),
         "incident.show": say.pgettext("action", "Incident shown"),
         "incident.export": say.pgettext("action", "Incident exported"),
@@ -85,5 +95,107 @@ def _of_upkeep(say: Catalogue) -> dict[str, str]:
         "admin.sign-in-failed": say.pgettext("action", "Sign-in failed"),
         "admin.refused": say.pgettext("action", "Refused by role"),
         "service.export": say.pgettext("action", "Everything handed over"),
+        "service.destroying": say.pgettext("action", "Destruction of everything begun"),
         "service.destroyed": say.pgettext("action", "Everything destroyed"),
+    }
+
+
+def _of_pages(say: Catalogue) -> dict[str, str]:
+    """Return the names of pages of the admin area that were opened, which show nobody's requests."""
+    return {
+        "admin.overview": say.pgettext("action", "Overview viewed"),
+        "admin.health": say.pgettext("action", "Health viewed"),
+        "admin.certificates": say.pgettext("action", "Certificates viewed"),
+        "admin.certificate": say.pgettext("action", "Certificate viewed"),
+        "admin.search.export": say.pgettext("action", "Search export viewed"),
+        "admin.incidents": say.pgettext("action", "Incidents viewed"),
+        "admin.incident": say.pgettext("action", "Incident's page viewed"),
+        "admin.people": say.pgettext("action", "Requests of people viewed"),
+        "admin.people.new": say.pgettext("action", "New request begun"),
+        "admin.people.request": say.pgettext("action", "Request's page viewed"),
+        "admin.cookies": say.pgettext("action", "Cookies viewed"),
+        "admin.policies": say.pgettext("action", "Policies viewed"),
+        "admin.texts": say.pgettext("action", "Texts viewed"),
+        "admin.receipts": say.pgettext("action", "Receipts viewed"),
+        "admin.records": say.pgettext("action", "Records viewed"),
+        "admin.document": say.pgettext("action", "Document viewed"),
+        "admin.history": say.pgettext("action", "History viewed"),
+        "admin.copies": say.pgettext("action", "Copies viewed"),
+        "admin.copy": say.pgettext("action", "Copy viewed"),
+        "admin.staff": say.pgettext("action", "Staff viewed"),
+        "admin.account": say.pgettext("action", "Own account viewed"),
+    }
+
+
+def _of_doors(say: Catalogue) -> dict[str, str]:
+    """Return the names of signing in, and of what was asked again."""
+    return {
+        "admin.confirm": say.pgettext("action", "Password confirmed"),
+        "admin.confirm-failed": say.pgettext("action", "Password not confirmed"),
+        "admin.password-failed": say.pgettext("action", "Change of password failed"),
+    }
+
+
+def _of_consent(say: Catalogue) -> dict[str, str]:
+    """Return the names of looks at consent, and of its ledger."""
+    return {
+        "consent.stats": say.pgettext("action", "Rates of consent viewed"),
+        "consent.show": say.pgettext("action", "Decisions shown"),
+        "consent.verify": say.pgettext("action", "Receipt verified"),
+        "consent.pruned": say.pgettext("action", "Old decisions let go"),
+        "consent.head": say.pgettext("action", "Head of the ledger noted"),
+    }
+
+
+def _of_incidents(say: Catalogue) -> dict[str, str]:
+    """Return the names of an incident's steps."""
+    return {
+        "incident.opening": say.pgettext("action", "Copying for an incident begun"),
+        "incident.opening.page": say.pgettext("action", "Page copied for an incident"),
+        "incident.opening_failed": say.pgettext("action", "Copying for an incident broke off"),
+        "incident.count": say.pgettext("action", "Requests of an incident counted"),
+        "incident.reveal": say.pgettext("action", "Addresses of an incident shown"),
+        "incident.note": say.pgettext("action", "Note written"),
+        "incident.export.page": say.pgettext("action", "Page of an incident exported"),
+        "incident.export.download": say.pgettext("action", "Incident's bundle downloaded"),
+        "incident.closing": say.pgettext("action", "Closing of an incident begun"),
+        "incident.erased": say.pgettext("action", "Person erased from an incident"),
+        "incident.taken_back": say.pgettext("action", "Incident taken back from a backup"),
+        "incident.generation_destroyed": say.pgettext("action", "Incident's file before destroyed"),
+    }
+
+
+def _of_people(say: Catalogue) -> dict[str, str]:
+    """Return the names of what is done for people who ask."""
+    return {
+        "subject.requests": say.pgettext("action", "Requests of people listed"),
+        "subject.requests.pruned": say.pgettext("action", "Old requests of people let go"),
+        "subject.link.made": say.pgettext("action", "Link for a person made"),
+        "subject.request.identified": say.pgettext("action", "Person identified"),
+        "subject.request.extended": say.pgettext("action", "Time to answer extended"),
+        "subject.request.served": say.pgettext("action", "Request served"),
+        "subject.recipients": say.pgettext("action", "Recipients looked up"),
+        "subject.export.page": say.pgettext("action", "Page of a person's data exported"),
+        "subject.erasing": say.pgettext("action", "Erasure begun"),
+        "subject.restricted": say.pgettext("action", "Processing restricted"),
+        "subject.restriction.lifted": say.pgettext("action", "Restriction lifted"),
+        "subject.certified": say.pgettext("action", "Certificate of erasure handed out"),
+    }
+
+
+def _of_custody(say: Catalogue) -> dict[str, str]:
+    """Return the names of periods, exports, keys and the end of the service."""
+    return {
+        "log.export.order": say.pgettext("action", "Export ordered"),
+        "log.export.download": say.pgettext("action", "Export downloaded"),
+        "log.export.removed": say.pgettext("action", "Export removed"),
+        "audit.anchor": say.pgettext("action", "Anchor taken"),
+        "period.head": say.pgettext("action", "Head of a period noted"),
+        "period.ahead": say.pgettext("action", "Period ahead of the clock"),
+        "period.reopened": say.pgettext("action", "Period opened again"),
+        "period.waiting": say.pgettext("action", "Destruction waits"),
+        "period.taken_back": say.pgettext("action", "Period taken back from a backup"),
+        "period.generation_destroyed": say.pgettext("action", "Period's file before destroyed"),
+        "keys.rotating": say.pgettext("action", "Rotation of keys begun"),
+        "service.wound_down": say.pgettext("action", "End of the service begun"),
     }

@@ -98,14 +98,14 @@ class Sink:
         templates = Templates(folders=(Path(__file__).parent / "pages",))
         self.framer = Framer(settings, self.texts, self.assets, mount=root, templates=templates)
 
-    def page(self, language: str = "en", *, person: Entrant | None = None, path: str = "/") -> str:
+    def page(self, language: str = "en", *, person: Entrant | None = None, path: str = "/", query: str = "a=b") -> str:
         say = self.texts[language]
         return self.framer.render(
             "kitchen_sink.html",
             say,
             sink_view(Writing(say)),
             path=path,
-            query="a=b",
+            query=query,
             entrant=person,
             look=Look("incident", "12", "why"),
             notice="saved",

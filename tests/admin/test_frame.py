@@ -82,6 +82,21 @@ def test_purpose_and_case_in_force_are_shown_with_the_way_to_others(sink: Sink) 
     assert 'href="/consentkit/admin/look?next=%2F%3Fa%3Db"' in page
 
 
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        pytest.param("next=%2Fsearch%3Fsince%3D7d&lang=lv", "%2Fsearch%3Fsince%3D7d", id="kept as it is"),
+        pytest.param("", "%2F", id="none given"),
+        pytest.param("&".join(["a=b"] * 100), "%2F", id="too many fields"),
+    ],
+)
+def test_the_purpose_asked_from_its_own_page_leads_where_it_led_before(
+    sink: Sink, query: str, expected: str
+) -> None:
+    page = sink.page(person=entrant(), path="/look", query=query)
+    assert f'href="/consentkit/admin/look?next={expected}"' in page
+
+
 def test_a_language_link_keeps_the_rest_of_the_address(sink: Sink) -> None:
     assert 'href="/consentkit/admin/?a=b&amp;lang=lv"' in sink.page(person=entrant())
 

@@ -208,7 +208,8 @@ def test_the_start_page_shows_what_is_kept_and_who_looked(tmp_path: Path) -> Non
         assert "1 look , 3 requests shown, 1 person" in officer
         assert "Destroy what is due" in officer
         assert name_of(1) in viewer
-        assert "log.search" not in viewer
+        assert "Requests searched" in officer
+        assert "Requests searched" not in viewer
         assert "Destroy what is due" not in viewer
         assert area.installation.actions("admin.overview") == ["admin.overview"] * 2
 

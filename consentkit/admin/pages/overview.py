@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from consentkit.admin import charts, wording
+from consentkit.admin import charts
+from consentkit.admin.actionnames import action_names
 from consentkit.admin.answer import Answer, Entry, Page
 from consentkit.admin.checkup import checkup
 from consentkit.admin.held import Hold, holds
@@ -22,7 +23,6 @@ from consentkit.archive.aggregate.reading import Availability, availability_by_d
 from consentkit.archive.period import destroyed, oldest_kept_us
 from consentkit.archive.schedule import DAY_US
 from consentkit.archive.standing import Standing, standings
-from consentkit.audit import PURPOSES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +74,7 @@ class OverviewView(msgspec.Struct, frozen=True, kw_only=True):
         requests: a chart of requests by day; None where none were counted.
         holds: open incidents that keep rows.
         reads: since the last review; None for who may not see.
-        purposes: what each is called.
+        actions: what each is called.
         may_run, may_see_incidents: what the entrant may do.
     """
 
@@ -89,7 +89,7 @@ class OverviewView(msgspec.Struct, frozen=True, kw_only=True):
     requests: charts.Bars | None
     holds: tuple[Hold, ...]
     reads: Reads | None
-    purposes: dict[str, str]
+    actions: dict[str, str]
     may_run: bool
     may_see_incidents: bool
 
@@ -147,7 +147,7 @@ def _view(visit: Visit) -> OverviewView:
         requests=_requests(office, say, write, now_us, days),
         holds=held,
         reads=since_review(office.control, newest=_NEWEST_READS) if entrant.may("audit.view") else None,
-        purposes={each: wording.purpose_name(say, each) for each in PURPOSES},
+        actions=action_names(say),
         may_run=entrant.may("retention.run"),
         may_see_incidents=entrant.may("incident.view"),
     )
