@@ -44,11 +44,12 @@ class Area:
     Args:
         folder: an empty one; its ``installation`` can be filled before the area is entered.
         people: False = nobody may sign in.
+        retention_days: how long requests are kept.
         options: of `ConsentKit`, as ``authenticate``.
     """
 
-    def __init__(self, folder: Path, *, people: bool = True, **options: Any) -> None:
-        self.installation = Installation(folder, ingest="external")
+    def __init__(self, folder: Path, *, people: bool = True, retention_days: int = 90, **options: Any) -> None:
+        self.installation = Installation(folder, ingest="external", retention_days=retention_days)
         self.people = People(self.installation.control)
         if people:
             for role in ROLES:

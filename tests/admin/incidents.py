@@ -28,17 +28,22 @@ def requests(count: int, *, address: str = "203.0.113.66", url: str = "/page/{n}
 
 
 def hold(
-    installation: Installation, *, case: str = "2026-7", reason: str = "guessing of passwords", owner: str = "liga"
+    installation: Installation,
+    *,
+    case: str = "2026-7",
+    reason: str = "guessing of passwords",
+    owner: str = "liga",
+    filters: Filters | None = None,
 ) -> Incident:
-    """Open an incident of all rows there are."""
+    """Open an incident of all rows there are, or of those that filters leave."""
     terms = Terms(
         case=case,
         reason=reason,
         owner=owner,
         review=today_utc() + timedelta(days=30),
-        filters=Filters(),
+        filters=filters or Filters(),
         asked={"address": ["203.0.113.0/24"]},
-        is_all=True,
+        is_all=filters is None,
     )
     archive = Archive(installation.settings, installation.keyring, installation.control, resolvers=RESOLVERS)
     opening = Opening(archive, installation.holdings, WORKER, "incident", terms)

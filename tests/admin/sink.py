@@ -98,7 +98,9 @@ class Sink:
         templates = Templates(folders=(Path(__file__).parent / "pages",))
         self.framer = Framer(settings, self.texts, self.assets, mount=root, templates=templates)
 
-    def page(self, language: str = "en", *, person: Entrant | None = None, path: str = "/", query: str = "a=b") -> str:
+    def page(
+        self, language: str = "en", *, person: Entrant | None = None, path: str = "/", query: str = "a=b"
+    ) -> str:
         say = self.texts[language]
         return self.framer.render(
             "kitchen_sink.html",
