@@ -72,7 +72,8 @@ FOCUS: Final = """() => {
   const focused = document.activeElement;
   if (!focused || focused === document.body || focused === document.documentElement) return null;
   const {ariaLabel, labels, textContent} = focused;
-  const {outlineStyle, outlineWidth} = getComputedStyle(focused);
+  // A tile whose link fills it shows the focus itself.
+  const outlines = [focused, focused.closest(".ck-tile")].filter(Boolean).map((each) => getComputedStyle(each));
   const {left, right, top, bottom} = focused.getClientRects()[0] ?? focused.getBoundingClientRect();
   const at = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
   const layers = [...document.querySelectorAll(".ck, .ck *")].filter((layer) => !layer.contains(focused)
@@ -80,7 +81,8 @@ FOCUS: Final = """() => {
   return {
     name: ariaLabel ?? labels?.[0]?.textContent.trim() ?? textContent.trim(),
     markup: focused.outerHTML.slice(0, 120),
-    outline: outlineStyle === "none" ? 0 : parseFloat(outlineWidth),
+    outline: Math.max(...outlines.map(({outlineStyle, outlineWidth}) =>
+      outlineStyle === "none" ? 0 : parseFloat(outlineWidth))),
     isSeen: !!at && (focused.contains(at) || at.contains(focused) || at.tagName === "LABEL"),
     isCovered: layers.some((layer) => {
       const over = layer.getBoundingClientRect();

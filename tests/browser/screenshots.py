@@ -15,7 +15,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
@@ -69,13 +69,18 @@ def _take(browser: Browser, url: str, name: str, look: Look, language: str, *, i
     look.put_on(page)
     STATES[name](page, language)
     look.put_on(page)
-    session = context.new_cdp_session(page)
-    options = {"format": "webp", "quality": _QUALITY, "captureBeyondViewport": is_whole}
-    if is_whole:
-        height = page.evaluate("document.documentElement.scrollHeight")
-        options["clip"] = {"x": 0, "y": 0, "width": look.width, "height": height, "scale": 1}
-    answer = session.send("Page.captureScreenshot", options)
+    taken = picture(page, is_whole=is_whole)
     context.close()
+    return taken
+
+
+def picture(page: Page, *, is_whole: bool) -> bytes:
+    """Return what a window shows as WebP; a whole page may be longer than the window."""
+    options: dict[str, Any] = {"format": "webp", "quality": _QUALITY, "captureBeyondViewport": is_whole}
+    if is_whole:
+        width, height = page.evaluate("[innerWidth, document.documentElement.scrollHeight]")
+        options["clip"] = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
+    answer = page.context.new_cdp_session(page).send("Page.captureScreenshot", options)
     return base64.b64decode(answer["data"])
 
 
