@@ -35,6 +35,7 @@ FILES = {
 NAVIGATION = ("Accept: text/html,*/*;q=0.8", "Sec-Fetch-Dest: document")
 SCRIPT = ("Accept: */*", "Sec-Fetch-Dest: empty")
 PROGRAM = ("Accept: */*",)
+_ONCE = re.compile(rb'name="once" value="[^"]+"')
 
 
 class Sites(NamedTuple):
@@ -252,7 +253,9 @@ def test_a_text_that_is_compressed_holds_the_same(sites: Sites, path: str) -> No
         for coding in ("gzip", "identity")
     )
     assert (b"content-encoding", b"gzip") in coded.headers
-    assert gzip.decompress(coded.body) == plain.body
+    # The value by which a form that is sent twice is known differs from page to page.
+    texts = (_ONCE.sub(b"", text) for text in (gzip.decompress(coded.body), plain.body))
+    assert next(texts) == next(texts)
 
 
 def test_a_task_behind_an_answer_is_run(sites: Sites) -> None:
