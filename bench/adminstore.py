@@ -28,10 +28,10 @@ from consentkit.admin.roles import ROLES
 from consentkit.archive.aggregate.hours import Aggregator
 from consentkit.archive.holdings import Holdings
 from consentkit.archive.period import Catalogue
-from consentkit.archive.resolve import AgentResolver, PlaceResolver
+from consentkit.archive.resolve import AgentResolver, PlaceResolver, Resolvers
 from consentkit.archive.sealing import seal
 from consentkit.archive.store import Batch
-from consentkit.archive.store.periodfile import PeriodFile, Resolvers
+from consentkit.archive.store.periodfile import PeriodFile
 from consentkit.control import Control, open_sqlcipher
 from consentkit.control import period as period_table
 from consentkit.crypto import Keyring

@@ -24,11 +24,11 @@ from bench.ingest import as_record
 from bench.traffic import traffic
 from consentkit.archive.holdings import Holdings
 from consentkit.archive.period import Catalogue
-from consentkit.archive.resolve import AgentResolver, PlaceResolver
+from consentkit.archive.resolve import AgentResolver, PlaceResolver, Resolvers
 from consentkit.archive.sealing import seal
 from consentkit.archive.search import Archive
 from consentkit.archive.store import Batch, Filters
-from consentkit.archive.store.periodfile import PeriodFile, Resolvers
+from consentkit.archive.store.periodfile import PeriodFile
 from consentkit.audit import SYSTEM
 from consentkit.control import Control
 from consentkit.crypto import Keyring

@@ -31,10 +31,9 @@ from consentkit.archive.ingestersays import IngesterSays
 from consentkit.archive.openperiods import OpenPeriods
 from consentkit.archive.period import Catalogue
 from consentkit.archive.publishing import Publisher
-from consentkit.archive.resolve import AgentResolver, PlaceResolver
+from consentkit.archive.resolve import AgentResolver, PlaceResolver, Resolvers
 from consentkit.archive.spoolreader import SpoolReader
 from consentkit.archive.store.interface import Batch
-from consentkit.archive.store.periodfile import Resolvers
 from consentkit.control import Control
 from consentkit.crypto import Keyring
 from consentkit.errors import ConsentKitError

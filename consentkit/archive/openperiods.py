@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from consentkit.archive.period import Catalogue, Period
-    from consentkit.archive.store.periodfile import Resolvers
+    from consentkit.archive.resolve import Resolvers
     from consentkit.crypto import Keyring
 
 # How long a seal or a destruction may keep the ingester waiting; past it the spool keeps the records.

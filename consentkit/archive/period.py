@@ -12,6 +12,7 @@ import msgspec
 from sqlalchemy import func, or_, select
 
 from consentkit import audit
+from consentkit.archive.store.requeststore import Place
 from consentkit.control import period as period_table
 
 if TYPE_CHECKING:
@@ -84,9 +85,14 @@ class Period(msgspec.Struct, frozen=True):
         return self.state in ("destroying", "destroyed")
 
     @property
+    def place(self) -> Place:
+        """Where its present generation lies."""
+        return Place("period", self.name, self.generation, self.since_us, self.until_us)
+
+    @property
     def key_name(self) -> str:
         """The name of its key in the keys folder."""
-        return f"period/{self.name}.{self.generation}"
+        return self.place.key_name
 
     @property
     def file_name(self) -> str:

@@ -46,6 +46,14 @@ _UNSEEN: Final = re.compile(r"[^ -~]")
 _DAMAGED: Final = (RuntimeError, ValueError, LookupError, TypeError)
 
 
+class Resolvers:
+    """What turns an agent and an address into words; shared by all periods of a process."""
+
+    def __init__(self, agents: AgentResolver, places: PlaceResolver) -> None:
+        self.agents = agents
+        self.places = places
+
+
 class Agent(msgspec.Struct, frozen=True, gc=False):
     """Say what a user agent names; families are those of ua-parser, ``Other`` where none is known."""
 

@@ -11,10 +11,9 @@ from consentkit import audit
 from consentkit.archive.holdings import Holdings
 from consentkit.archive.ingest import Ingester
 from consentkit.archive.period import Catalogue, Period, change
-from consentkit.archive.resolve import AgentResolver, PlaceResolver
+from consentkit.archive.resolve import AgentResolver, PlaceResolver, Resolvers
 from consentkit.archive.search import Archive
 from consentkit.archive.store import Filters
-from consentkit.archive.store.periodfile import Resolvers
 from consentkit.control import Control
 from consentkit.control import period as period_table
 from consentkit.crypto import Keyring

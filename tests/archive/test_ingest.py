@@ -7,10 +7,9 @@ import pytest
 
 from consentkit.archive.ingest import Ingester
 from consentkit.archive.period import Catalogue
-from consentkit.archive.resolve import AgentResolver, PlaceResolver
+from consentkit.archive.resolve import AgentResolver, PlaceResolver, Resolvers
 from consentkit.archive.search import Archive
 from consentkit.archive.store import Filters, FoundRequest
-from consentkit.archive.store.periodfile import Resolvers
 from consentkit.cli.filters import parse_time
 from consentkit.control import Control
 from consentkit.crypto import Keyring

@@ -19,9 +19,8 @@ from consentkit.archive.holdings import Holdings
 from consentkit.archive.ingest import Ingester
 from consentkit.archive.period import Catalogue
 from consentkit.archive.publishing import Publisher
-from consentkit.archive.resolve import AgentResolver, PlaceResolver
+from consentkit.archive.resolve import AgentResolver, PlaceResolver, Resolvers
 from consentkit.archive.sealing import seal
-from consentkit.archive.store.periodfile import Resolvers
 from consentkit.audit import SYSTEM
 from consentkit.control import Control
 from consentkit.crypto import Keyring

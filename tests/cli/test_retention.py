@@ -17,8 +17,7 @@ from consentkit import audit
 from consentkit.archive import inforce
 from consentkit.archive.ingest import Ingester
 from consentkit.archive.period import Catalogue
-from consentkit.archive.resolve import AgentResolver, PlaceResolver
-from consentkit.archive.store.periodfile import Resolvers
+from consentkit.archive.resolve import AgentResolver, PlaceResolver, Resolvers
 from consentkit.control import Control
 from consentkit.crypto import Keyring
 from consentkit.requestlog.record import Record

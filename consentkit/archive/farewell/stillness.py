@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 from consentkit.archive.child import take_lock
 from consentkit.archive.ingest import Ingester
 from consentkit.archive.period import Catalogue
-from consentkit.archive.resolve import AgentResolver, PlaceResolver
+from consentkit.archive.resolve import AgentResolver, PlaceResolver, Resolvers
 from consentkit.archive.spoolreader import is_unlocked
-from consentkit.archive.store.periodfile import Resolvers
 from consentkit.errors import StorageError
 from consentkit.requestlog.workerfolder import LOCK_NAME
 

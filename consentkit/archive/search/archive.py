@@ -24,7 +24,6 @@ from consentkit.archive.search.restricted import Restrictions
 from consentkit.archive.search.stored import Stored
 from consentkit.archive.search.waiting import Losses, Waiting
 from consentkit.archive.spoolreader import SpoolReader
-from consentkit.archive.store.periodfile import Resolvers
 from consentkit.errors import StorageError
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 
     import sqlcipher3.dbapi2 as sqlcipher
 
+    from consentkit.archive.resolve import Resolvers
     from consentkit.archive.store.interface import Cursor, Filters, Misfiled
     from consentkit.control import Control
     from consentkit.crypto import Keyring
@@ -161,7 +161,7 @@ class Archive:
     def _resolving(self) -> Resolvers:
         if not self._resolvers:
             # The tables of agents take longer to load than a search, and most meet nothing in the spool.
-            from consentkit.archive.resolve import AgentResolver, PlaceResolver  # noqa: PLC0415
+            from consentkit.archive.resolve import AgentResolver, PlaceResolver, Resolvers  # noqa: PLC0415
 
             log = self._settings.requestlog
             self._resolvers.append(Resolvers(AgentResolver(), PlaceResolver(log.geo_database, log.geo_precision)))

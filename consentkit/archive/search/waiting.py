@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     import sqlcipher3.dbapi2 as sqlcipher
 
     from consentkit.archive.period import Period, Rotation
+    from consentkit.archive.resolve import Resolvers
     from consentkit.archive.search.deadline import Deadline
     from consentkit.archive.spoolreader import Segment, SpoolReader
     from consentkit.archive.store.interface import Filters, Misfiled
-    from consentkit.archive.store.periodfile import Resolvers
     from consentkit.requestlog.record import Entry
 
 # Frames that are held as objects at once; in the tables one takes some hundred bytes.

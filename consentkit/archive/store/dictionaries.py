@@ -15,7 +15,7 @@ from consentkit.requestlog.record import ADDRESS_SOURCES
 if TYPE_CHECKING:
     import sqlcipher3.dbapi2 as sqlcipher
 
-    from consentkit.archive.resolve import AgentResolver, PlaceResolver
+    from consentkit.archive.resolve import Resolvers
 
 # Remembered between transactions; past it, values are forgotten and looked up again.
 _REMEMBERED_CLIENTS: Final = 8_000
@@ -33,14 +33,6 @@ _FIND: Final = {
 
 Client = tuple[str, str, str]
 Resource = tuple[str, str, str, str, int]
-
-
-class Resolvers:
-    """What turns an agent and an address into words; shared by all periods of a process."""
-
-    def __init__(self, agents: AgentResolver, places: PlaceResolver) -> None:
-        self.agents = agents
-        self.places = places
 
 
 class Dictionaries:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import sqlcipher3.dbapi2 as sqlcipher
 
 from consentkit.archive.period import LAST_US
-from consentkit.archive.store.dictionaries import Dictionaries, Resolvers
+from consentkit.archive.store.dictionaries import Dictionaries
 from consentkit.archive.store.digest import (
     COLUMNS,
     GAP_COLUMNS,
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from consentkit.archive.period import Period
+    from consentkit.archive.resolve import Resolvers
     from consentkit.archive.store.interface import Batch, Misfiled
     from consentkit.requestlog.record import Entry, Gap
 
-__all__ = ["PeriodFile", "Resolvers"]
 
 _INSERT_GAP: Final = f"INSERT INTO gap ({GAP_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _INSERT_BATCH: Final = "INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?, ?)"

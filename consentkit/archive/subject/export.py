@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
     from consentkit.archive.bundle import Manifest, Output
     from consentkit.archive.holdings import Holdings
+    from consentkit.archive.resolve import Resolvers
     from consentkit.archive.store import FoundRequest
-    from consentkit.archive.store.periodfile import Resolvers
     from consentkit.archive.subject.person import Person
     from consentkit.settings import Settings
 

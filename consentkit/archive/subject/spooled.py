@@ -17,9 +17,8 @@ from consentkit.archive.filing import Filing, decided
 from consentkit.archive.ingest import Ingester
 from consentkit.archive.period import Catalogue
 from consentkit.archive.periodlock import PeriodLock
-from consentkit.archive.resolve import AgentResolver, PlaceResolver
+from consentkit.archive.resolve import AgentResolver, PlaceResolver, Resolvers
 from consentkit.archive.spoolreader import SpoolReader
-from consentkit.archive.store.periodfile import Resolvers
 from consentkit.control import open_sqlcipher
 from consentkit.errors import StorageError
 from consentkit.requestlog.record import Record
