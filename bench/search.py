@@ -28,7 +28,6 @@ from consentkit.archive.resolve import AgentResolver, PlaceResolver, Resolvers
 from consentkit.archive.sealing import seal
 from consentkit.archive.search import Archive
 from consentkit.archive.store import Batch, Filters
-from consentkit.archive.store.periodfile import PeriodFile
 from consentkit.audit import SYSTEM
 from consentkit.control import Control
 from consentkit.crypto import Keyring
@@ -85,8 +84,8 @@ def first_page_ms(folder: Path, address: str, expected: int) -> float:
     settings = _settings(folder)
     started = time.perf_counter()
     keyring = Keyring.open(settings.storage.keys, read_secrets(os.environ))
-    control = Control(settings.storage.directory, keyring)
-    page = list(Archive(settings, keyring, control).search(Filters(networks=(address,)), limit=_PAGE_ROWS))
+    holdings = Holdings.open(settings.storage, keyring, Control(settings.storage.directory, keyring))
+    page = list(Archive(settings, holdings).search(Filters(networks=(address,)), limit=_PAGE_ROWS))
     took_ms = (time.perf_counter() - started) * 1000
     if len(page) != expected:
         raise SearchFailed(f"the search found {len(page)} requests where {expected} are")
@@ -103,7 +102,7 @@ def _build(folder: Path, rows: int) -> tuple[str, int]:
     directory = settings.storage.directory
     (directory / "requests").mkdir(mode=0o700, parents=True)
     keyring = Keyring.open(settings.storage.keys, read_secrets(os.environ))
-    holdings = Holdings(directory, keyring, Control(directory, keyring))
+    holdings = Holdings.open(settings.storage, keyring, Control(directory, keyring))
     resolvers = Resolvers(AgentResolver(), PlaceResolver(None, "country"))
     wanted: tuple[str, int] | None = None
     for day in range(PERIODS):
@@ -122,14 +121,16 @@ def _build(folder: Path, rows: int) -> tuple[str, int]:
 def _store(holdings: Holdings, resolvers: Resolvers, day: int, samples: list[Sample]) -> None:
     redactor = Redactor(("page",))
     period = Catalogue(holdings.control, "day").period_of(samples[0].time_us)
-    file = PeriodFile.open(holdings.file(period), holdings.keyring.make(period.key_name), period, resolvers)
+    holdings.keyring.make(period.key_name)
+    writer = holdings.rows.writer(period.place, resolvers)
     for first in range(0, len(samples), _BATCH_ROWS):
         entries: list[tuple[int, Entry]] = [
             (first + number, as_record(sample, redactor))
             for number, sample in enumerate(samples[first : first + _BATCH_ROWS])
         ]
-        file.apply([Batch(f"{day:016x}", 1, entries)])
-    file.close()
+        writer.add(Batch(f"{day:016x}", 1, entries))
+        writer.commit()
+    writer.close()
     seal(holdings, period, SYSTEM)
 
 
@@ -137,10 +138,10 @@ def _warm_ms(folder: Path, address: str, expected: int) -> Iterator[float]:
     """Yield how long a page takes in a process that has found it before, keys and database open."""
     settings = _settings(folder)
     keyring = Keyring.open(settings.storage.keys, read_secrets(os.environ))
-    control = Control(settings.storage.directory, keyring)
+    holdings = Holdings.open(settings.storage, keyring, Control(settings.storage.directory, keyring))
     for _ in range(_ROUNDS + 1):
         started = time.perf_counter()
-        found = Archive(settings, keyring, control).search(Filters(networks=(address,)), limit=_PAGE_ROWS)
+        found = Archive(settings, holdings).search(Filters(networks=(address,)), limit=_PAGE_ROWS)
         if len(list(found)) != expected:
             raise SearchFailed("the search found another number of requests than there are")
         yield (time.perf_counter() - started) * 1000

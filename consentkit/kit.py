@@ -11,6 +11,7 @@ import logging
 import os
 import time
 from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from consentkit.consent.csp import Narrowing
@@ -51,6 +52,9 @@ logger = logging.getLogger("consentkit")
 # Between two attempts to start where the server has no lifespan: each would cost a request its time.
 _RETRY_SECONDS: Final = 5.0
 
+# Of each setting that names a database: the module that speaks to it, and the extra that brings it.
+_DRIVERS: Final = (("url", "psycopg", "postgresql"), ("requests_url", "clickhouse_driver", "clickhouse"))
+
 
 class ConsentKit:
     """consentkit for one site.
@@ -79,7 +83,7 @@ class ConsentKit:
         authenticate: Authenticate | None = None,
     ) -> None:
         self.settings = settings if isinstance(settings, Settings) else Settings.load(settings)
-        _refuse_unbuilt(self.settings)
+        _require_drivers(self.settings)
         self._debug = debug
         self._signals = tuple(signals)
         self.registry = Registry.build(self.settings)
@@ -256,10 +260,11 @@ class ConsentKitMiddleware:
         await self._wrapped(scope, receive, send)
 
 
-def _refuse_unbuilt(settings: Settings) -> None:
-    for key in ("url", "requests_url"):
-        if getattr(settings.storage, key):
-            raise SettingsError(f"storage.{key}", "this version has the embedded store alone", "leave it empty")
+def _require_drivers(settings: Settings) -> None:
+    for key, driver, extra in _DRIVERS:
+        if getattr(settings.storage, key) and find_spec(driver) is None:
+            fault = "the driver of its database is not installed"
+            raise SettingsError(f"storage.{key}", fault, f"pip install 'consentkit[{extra}]'")
 
 
 def _warn_unless_outermost(scope: Mapping[str, object]) -> None:

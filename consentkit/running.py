@@ -135,7 +135,9 @@ class Running:
         if watch is not None:
             watch.close()
         self._recording = None
-        self._control = None
+        control, self._control = self._control, None
+        if control is not None:
+            control.close()
         self._keyring = None
 
     def record(
@@ -201,7 +203,8 @@ class Running:
 
             if self._keyring is None:
                 raise StorageError(str(self._settings.storage.directory), "consentkit has not started")
-            self._control = Control(self._settings.storage.directory, self._keyring)
+            storage = self._settings.storage
+            self._control = Control(storage.directory, self._keyring, storage.url)
         return self._control
 
     def _open_recording(self) -> Recording:

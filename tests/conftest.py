@@ -38,6 +38,8 @@ purpose = "Counts visits"
 lifetime_days = 30
 """
 
+pytest_plugins = ["tests.servers.postgresql", "tests.servers.clickhouse", "tests.servers.chdb"]
+
 Rows = list[dict[str, Any]]
 
 # Without the flags Chromium asks its maker's hosts at every start.

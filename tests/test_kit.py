@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -90,12 +91,21 @@ def test_it_works_with_no_settings_at_all(tmp_path: Path, monkeypatch: pytest.Mo
     assert not (tmp_path / "var").exists()  # nothing is opened before the start
 
 
-@pytest.mark.parametrize("key", ["url", "requests_url"])
-def test_a_store_that_is_not_built_is_refused_without_its_address(key: str, tmp_path: Path) -> None:
-    url = {"url": "postgresql://u:hush@db/x", "requests_url": "clickhouse://u:hush@ch/x"}[key]
-    table = {"storage": {"directory": "data", key: url}}
-    with pytest.raises(SettingsError, match=f"storage.{key}") as caught:
-        ConsentKit(Settings.from_mapping(table, base=tmp_path))
+@pytest.mark.parametrize(
+    ("key", "url", "driver", "extra"),
+    [
+        ("url", "postgresql://u:hush@db/x", "psycopg", "postgresql"),
+        ("requests_url", "clickhouse://u:hush@ch/x", "clickhouse_driver", "clickhouse"),
+    ],
+)
+def test_a_missing_driver_is_told_at_import_with_its_extra(
+    key: str, url: str, driver: str, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings.from_mapping({"storage": {"directory": "data", key: url}}, base=tmp_path)
+    ConsentKit(settings)
+    monkeypatch.setitem(sys.modules, driver, None)  # as where it is not installed
+    with pytest.raises(SettingsError, match=rf"storage\.{key}.*consentkit\[{extra}\]") as caught:
+        ConsentKit(settings)
     assert "hush" not in str(caught.value)
 
 

@@ -162,6 +162,7 @@ def _of_incidents(say: Catalogue) -> dict[str, str]:
         "incident.erased": say.pgettext("action", "Person erased from an incident"),
         "incident.taken_back": say.pgettext("action", "Incident taken back from a backup"),
         "incident.generation_destroyed": say.pgettext("action", "Incident's file before destroyed"),
+        "incident.rewritten": say.pgettext("action", "Incident moved to another store"),
     }
 
 
@@ -196,6 +197,8 @@ def _of_custody(say: Catalogue) -> dict[str, str]:
         "period.waiting": say.pgettext("action", "Destruction waits"),
         "period.taken_back": say.pgettext("action", "Period taken back from a backup"),
         "period.generation_destroyed": say.pgettext("action", "Period's file before destroyed"),
+        "period.rewritten": say.pgettext("action", "Period moved to another store"),
+        "store.moved": say.pgettext("action", "Everything moved to another store"),
         "keys.rotating": say.pgettext("action", "Rotation of keys begun"),
         "service.wound_down": say.pgettext("action", "End of the service begun"),
     }

@@ -46,7 +46,7 @@ class Doorway:
     def __init__(self, settings: Settings, admin: ASGIApp) -> None:
         self._settings = settings
         self._admin = admin
-        self._is_open = False
+        self._is_open = bool(settings.storage.url)  # on another host somebody may have been let in
         self._is_monitored = bool(read_monitoring_token(os.environ))
         self._texts = spoken_texts(settings.site.languages)
         self._framer = Framer(settings, self._texts, Assets.load(), mount=settings.site.mount)

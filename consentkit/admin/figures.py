@@ -16,7 +16,7 @@ from consentkit.archive.evidence import LastVerification, last_verification
 from consentkit.archive.period import destroyed, kept
 from consentkit.archive.schedule import due_us
 from consentkit.archive.standing import OVERDUE_AFTER_US
-from consentkit.control import aggregate, consent_rate, heartbeat
+from consentkit.control import aggregate, consent_rate, heartbeat, total
 from consentkit.control import audit as entries
 
 if TYPE_CHECKING:
@@ -116,10 +116,10 @@ def figures(office: Office) -> Figures:
             select(heartbeat.c.time_us).order_by(heartbeat.c.number.desc()).limit(1)
         ).scalar()
         counted = connection.execute(
-            select(func.coalesce(func.sum(aggregate.c.requests), 0)).where(aggregate.c.dimension == "total")
+            select(total(aggregate.c.requests)).where(aggregate.c.dimension == "total")
         ).scalar_one()
-        by_kind = select(rate.category, rate.kind, func.sum(rate.times)).group_by(rate.category, rate.kind)
-        consent = tuple((row[0], row[1], int(row[2])) for row in connection.execute(by_kind))
+        by_kind = select(rate.category, rate.kind, total(rate.times)).group_by(rate.category, rate.kind)
+        consent = tuple((row[0], row[1], row[2]) for row in connection.execute(by_kind))
         failed = connection.execute(
             select(func.count()).select_from(entries).where(entries.c.action.in_(_FAILED_SIGN_INS))
         ).scalar_one()

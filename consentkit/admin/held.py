@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from consentkit.archive.incident.listing import Incident, incidents
-from consentkit.control import audit
+from consentkit.control import JsonNumber, audit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,9 +48,7 @@ def holds(control: Control) -> tuple[Hold, ...]:
         StorageError: the control database refuses.
     """
     detail = audit.c.detail
-    number, since, until = (
-        func.json_extract(detail, f"$.{name}") for name in ("incident", "since_us", "until_us")
-    )
+    number, since, until = (JsonNumber(detail, name) for name in ("incident", "since_us", "until_us"))
     pages = select(number, since, until).where(audit.c.action == _PAGE, since.is_not(None)).limit(_MAX_PAGES)
     with control.reading() as connection:
         kept = {one.number: one for one in incidents(connection) if one.state == "open" and one.rows}

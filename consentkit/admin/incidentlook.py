@@ -12,8 +12,9 @@ import msgspec
 from consentkit.admin.looking import PATIENT_SECONDS, ROWS, SECONDS, just_after, just_before
 from consentkit.archive.incident.reading import reading
 from consentkit.archive.search import Found
-from consentkit.archive.search.deadline import Deadline, TimeIsUp
+from consentkit.archive.search.deadline import Deadline
 from consentkit.archive.store.interface import Cursor, Filters
+from consentkit.archive.store.requeststore import TimeIsUp
 
 if TYPE_CHECKING:
     from consentkit.admin.searching import Asked

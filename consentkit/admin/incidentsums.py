@@ -1,15 +1,14 @@
-"""Adding up and verifying an incident's rows, and keeping what that came to for a while: it reads the whole file.
+"""Adding up and verifying an incident's rows, and keeping what that came to for a while: it reads all of them.
 
 Owns for how long. What is kept holds the most frequent addresses in full, so it is kept of few incidents, for
-minutes, and only while the incident is the same generation with the same file.
+minutes, and only while the incident is the same generation with the same rows.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -20,16 +19,34 @@ from consentkit.errors import KeyUnavailable, StorageError
 from consentkit.requestlog.record import Gap
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from consentkit.archive.holdings import Holdings
     from consentkit.archive.incident.listing import Incident
     from consentkit.archive.incident.reading import Kept
+    from consentkit.archive.store.requeststore import Place
 
 TOP: Final = 10
 KEPT_SECONDS: Final = 600.0
 MAX_KEPT: Final = 8
 
-# Where the file lies, and what it was: hash as listed, size, and when it was written.
-_Place: TypeAlias = tuple[Path, str, int, int]
+
+class _State(NamedTuple):
+    """Where an incident's rows lie, and what they were: by their hash as listed, and by what is quick to tell."""
+
+    directory: Path
+    place: Place
+    file_hash: str
+    stamp: str
+
+    @classmethod
+    def of(cls, holdings: Holdings, incident: Incident) -> _State | None:
+        place = incident.place()
+        try:
+            stamp = holdings.rows.stamp(place)
+        except StorageError:
+            return None
+        return cls(holdings.directory, place, incident.file_hash, stamp) if stamp else None
 
 
 class Sums(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,46 +74,46 @@ class KeptSums:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: dict[_Place, tuple[float, Sums]] = {}
+        self._kept: dict[_State, tuple[float, Sums]] = {}
 
     def find(self, holdings: Holdings, incident: Incident) -> Sums | None:
-        """Return what was added up of an incident; None where that is too long ago, or the file has changed."""
-        place = _place(holdings, incident)
+        """Return what was added up of an incident; None where that is too long ago, or they have changed."""
+        state = _State.of(holdings, incident)
         with self._lock:
             self._forget_old()
-            _, found = self._kept.get(place, (0.0, None)) if place else (0.0, None)
+            _, found = self._kept.get(state, (0.0, None)) if state else (0.0, None)
         return found
 
     def add_up(self, holdings: Holdings, incident: Incident) -> Sums:
-        """Add up an open incident's rows, and verify its file; keep what it came to.
+        """Add up an open incident's rows, and verify them; keep what it came to.
 
         Raises:
             BadIncident: it holds nothing any more.
             PeriodBusy: it is just being changed.
         """
-        place, sums = _place(holdings, incident), add_up(holdings, incident.number)
-        if place is not None:
+        state, sums = _State.of(holdings, incident), add_up(holdings, incident.number)
+        if state is not None:
             with self._lock:
                 self._forget_old()
-                self._kept.pop(place, None)
-                self._kept[place] = (time.monotonic() + KEPT_SECONDS, sums)
+                self._kept.pop(state, None)
+                self._kept[state] = (time.monotonic() + KEPT_SECONDS, sums)
                 while len(self._kept) > MAX_KEPT:
                     del self._kept[next(iter(self._kept))]
         return sums
 
     def forget(self, holdings: Holdings, incident: Incident) -> None:
         """Forget an incident, which is about to be closed."""
-        file = incident.place(holdings).file
+        gone = holdings.directory, incident.place()
         with self._lock:
-            self._kept = {place: kept for place, kept in self._kept.items() if place[0] != file}
+            self._kept = {state: kept for state, kept in self._kept.items() if state[:2] != gone}
 
     def _forget_old(self) -> None:
         now = time.monotonic()
-        self._kept = {place: kept for place, kept in self._kept.items() if kept[0] > now}
+        self._kept = {state: kept for state, kept in self._kept.items() if kept[0] > now}
 
 
 def add_up(holdings: Holdings, number: int) -> Sums:
-    """Add up an open incident's rows, and verify its file; some 6 µs a row.
+    """Add up an open incident's rows, and verify them; some 6 µs a row.
 
     Raises:
         BadIncident: it holds nothing any more.
@@ -123,12 +140,3 @@ def _sums(kept: Kept, now_us: int, fault: str) -> Sums:
         flags=tuple(kept.flags()),
         gaps=tuple(kept.gaps()),
     )
-
-
-def _place(holdings: Holdings, incident: Incident) -> _Place | None:
-    file = incident.place(holdings).file
-    try:
-        stat = file.stat()
-    except OSError:
-        return None
-    return file, incident.file_hash, stat.st_size, stat.st_mtime_ns

@@ -56,12 +56,12 @@ class Office:
         self.throttle = Throttle(control, keyring.derive("admin-throttle/v1"))
         self.vault = Vault()
 
-    @property
+    @cached_property
     def holdings(self) -> Holdings:
         """What custody works on."""
-        return Holdings(self.settings.storage.directory, self.keyring, self.control)
+        return Holdings.open(self.settings.storage, self.keyring, self.control)
 
     @cached_property
     def archive(self) -> Archive:
         """The kept request log, open for reading; safe for several threads."""
-        return Archive(self.settings, self.keyring, self.control)
+        return Archive(self.settings, self.holdings)

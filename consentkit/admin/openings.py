@@ -1,7 +1,7 @@
 """Opening an incident while its page waits: a thread copies, and how far it came stands in the audit.
 
-Owns the thread and reading its progress. Whatever worker answers knows it, for nothing of it is in memory. A
-worker that stops leaves nothing: what was copied is a draft whose key lies nowhere, and retention throws it away.
+Owns the thread and reading its progress. Whatever worker answers knows it, for nothing of it is in memory. What a
+worker that stops leaves behind is marked as a draft, and retention throws it away, its key first.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import msgspec
 from sqlalchemy import func, select
 
 from consentkit import audit
-from consentkit.archive.periodlock import custody
+from consentkit.archive.custody import custody
 from consentkit.audit import Actor, Listing
+from consentkit.control import JsonNumber, total
 from consentkit.control import audit as audit_table
 from consentkit.errors import ConsentKitError, StorageError
 
@@ -136,7 +137,7 @@ def _tell(opening: Opening, control: Control, actor: Actor, exc: ConsentKitError
 def _is_over(office: Office) -> bool:
     """Tell whether nobody copies, destroys or rewrites now."""
     try:
-        with custody(office.settings.storage.directory, wait_seconds=0):
+        with custody(office.control, wait_seconds=0):
             return True
     except StorageError:
         return False
@@ -149,14 +150,14 @@ def _entry(control: Control, action: str, number: int) -> audit.AuditEntry | Non
 
 def _copied(control: Control, entry: int) -> tuple[int, int | None]:
     detail = audit_table.c.detail
-    asked = select(func.sum(audit_table.c.rows), func.max(func.json_extract(detail, "$.until_us"))).where(
+    asked = select(total(audit_table.c.rows), func.max(JsonNumber(detail, "until_us"))).where(
         audit_table.c.action == _COPIED,
         audit_table.c.number > entry,
-        func.json_extract(detail, "$.opening") == entry,
+        JsonNumber(detail, "opening") == entry,
     )
-    with control.transaction() as connection:
+    with control.reading() as connection:
         rows, until_us = connection.execute(asked).one()
-    return rows or 0, until_us
+    return rows, until_us
 
 
 def _later(control: Control, action: str, entry: int) -> _Told | None:
@@ -164,8 +165,8 @@ def _later(control: Control, action: str, entry: int) -> _Told | None:
     asked = select(detail).where(
         audit_table.c.action == action,
         audit_table.c.number > entry,
-        func.json_extract(detail, "$.opening") == entry,
+        JsonNumber(detail, "opening") == entry,
     )
-    with control.transaction() as connection:
+    with control.reading() as connection:
         found = connection.execute(asked.limit(1)).scalar()
     return None if found is None else msgspec.json.decode(found, type=_Told)

@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from consentkit import audit
 from consentkit.audit import AuditEntry
 from consentkit.control import audit as entries
+from consentkit.control import total
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -62,10 +63,8 @@ def since_review(control: Control, *, newest: int) -> Reads:
         review = _newest_review(connection)
         until = _until(review) if review else 0
         wanted = (entries.c.number > until, entries.c.purpose != "")
-        total = select(
-            func.count(), func.coalesce(func.sum(entries.c.rows), 0), func.count(entries.c.actor.distinct())
-        )
-        count, rows, people = connection.execute(total.where(*wanted)).one()
+        summed = select(func.count(), total(entries.c.rows), func.count(entries.c.actor.distinct()))
+        count, rows, people = connection.execute(summed.where(*wanted)).one()
         listed = select(entries).where(*wanted).order_by(entries.c.number.desc()).limit(newest)
         found = tuple(AuditEntry(**row._asdict()) for row in connection.execute(listed))
     return Reads(

@@ -1,7 +1,7 @@
 """The ingester's housekeeping: heartbeat, heads noted, seals, retention, statistics, and addresses cut.
 
-Owns when each is done, and that a failure of one keeps neither the ingester from storing nor the others
-from being done: it is told once, counted, and tried again.
+Owns when each is done, which of it one host does for all and which each does for itself, and that a failure of one
+keeps neither the ingester from storing nor the others from being done: it is told once, counted, and tried again.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 from consentkit.archive import inforce
 from consentkit.archive.aggregate import Aggregator
+from consentkit.archive.ahead import make_next
 from consentkit.archive.evidence.heads import note_heads
 from consentkit.archive.evidence.proof import prune_proof
 from consentkit.archive.evidence.pruning import prune_due
 from consentkit.archive.export.pending import PendingExports
 from consentkit.archive.farewell.countdown import Countdown, wind_down
+from consentkit.archive.leading import Leading
 from consentkit.archive.oldrequests import prune_requests
 from consentkit.archive.period import Catalogue
 from consentkit.archive.periodlock import PeriodBusy
@@ -57,6 +59,8 @@ class Caretaker:
         keep_audit_days: how long an entry of the audit is kept.
         keep_proof_days: how long a decision is kept after its consent has ended.
         choice_lifetime_days: how long a choice holds.
+        leading: this host's part among several; None = it has one of its own.
+        catalogue: as new periods are cut; None = none is made ahead.
         countdown: to the destruction of all, after the service has ended.
         publisher: of what outsiders may see; None = nothing is published.
         now_us: the clock, in microseconds since 1970 UTC.
@@ -76,13 +80,17 @@ class Caretaker:
         keep_audit_days: int = Keep().audit,
         keep_proof_days: int = Keep().proof,
         choice_lifetime_days: int = ConsentPolicy().lifetime_days,
+        leading: Leading | None = None,
+        catalogue: Catalogue | None = None,
         countdown: Countdown | None = None,
         publisher: Publisher | None = None,
         now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
         self._holdings = holdings
         self._retention = Retention(holdings, retention_days, SYSTEM, wait_seconds=_WAIT_SECONDS)
+        self._leading = leading or Leading(holdings.control)
         self._aggregator = Aggregator(holdings)
+        self._catalogue = catalogue
         self._truncate_after_days = truncate_after_days
         self._retention_days = retention_days
         self._release = release
@@ -101,9 +109,10 @@ class Caretaker:
 
     def start(self, in_force: Mapping[str, object]) -> None:
         """Record the settings in force, and finish and do what retention asks before anything is stored."""
+        self._attempt("the choice of the host that leads", self._leading.renew)
         self._attempt("the record of settings", lambda: self._record(in_force))
-        self._attempt("the heartbeat", self._beat)
-        self._attempt("retention", self._retain)
+        self._lead("the heartbeat", self._beat)
+        self._lead("retention", self._retain)
 
     def round(self, *, is_drained: bool) -> None:
         """Do what is to be done about once a minute.
@@ -118,20 +127,22 @@ class Caretaker:
 
     def do(self, *, is_drained: bool = True) -> None:
         """Do a round now."""
-        self._attempt("the heartbeat", self._beat)
+        self._attempt("the choice of the host that leads", self._leading.renew)
+        self._lead("the heartbeat", self._beat)
         self._attempt("the note of heads", self._note)
         self._attempt("letting go of periods", lambda: self._release(self._now_us()))
-        self._attempt("retention", self._retain)
-        self._attempt("the end of the service", self._wind_down)
+        self._lead("retention", self._retain)
+        self._lead("the end of the service", self._wind_down)
         self._attempt("the counts of the banner", self._add_showings)
         self._attempt("exports that nobody took", self._sweep_exports)
         if is_drained:
-            self._attempt("the statistics", lambda: self._aggregator.run(self._now_us()))
-            self._attempt("sealing", self._seal)
-            self._attempt("the cutting of addresses", self._truncate)
-        self._attempt("the pruning of proof", self._prune_proof)
-        self._attempt("the pruning of the audit", self._prune)
-        self._attempt("the pruning of people's requests", self._prune_requests)
+            self._lead("the statistics", lambda: self._aggregator.run(self._now_us()))
+            self._lead("sealing", self._seal)
+            self._lead("the cutting of addresses", self._truncate)
+        self._lead("the next period", self._make_next)
+        self._lead("the pruning of proof", self._prune_proof)
+        self._lead("the pruning of the audit", self._prune)
+        self._lead("the pruning of people's requests", self._prune_requests)
         if self._publisher is not None:
             self._attempt("publishing", self._publish)
 
@@ -139,6 +150,7 @@ class Caretaker:
         """Note what was written last, before the ingester ends in good order."""
         self._attempt("the note of heads", self._note)
         self._attempt("the counts of the banner", self._add_showings)
+        self._leading.release()
 
     @property
     def undone(self) -> dict[str, str]:
@@ -223,6 +235,18 @@ class Caretaker:
                     faults.append(str(exc))
         if faults:
             raise _Unfinished("; ".join(faults))
+
+    def _make_next(self) -> None:
+        goes_on = self._countdown is None or self._countdown.ended is None
+        if self._catalogue is not None and goes_on:
+            make_next(self._holdings, self._catalogue, self._now_us())
+
+    def _lead(self, what: str, do: Callable[[], object]) -> None:
+        """Attempt what one host does for all."""
+        if self._leading.leads:
+            self._attempt(what, do)
+        else:
+            self._told.pop(what, None)
 
     def _attempt(self, what: str, do: Callable[[], object]) -> None:
         try:

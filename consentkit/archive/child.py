@@ -46,6 +46,8 @@ class IngestOrder(msgspec.Struct, frozen=True, kw_only=True):
     directory: str
     keys: str
     secrets: tuple[str, ...]
+    url: str = ""
+    requests_url: str = ""
     rotate: Literal["hour", "day"]
     geo_database: str
     geo_precision: Literal["country", "city"]
@@ -67,6 +69,8 @@ class IngestOrder(msgspec.Struct, frozen=True, kw_only=True):
             directory=str(storage.directory),
             keys=str(storage.keys),
             secrets=secrets,
+            url=storage.url,
+            requests_url=storage.requests_url,
             rotate=log.rotate,
             geo_database=str(log.geo_database or ""),
             geo_precision=log.geo_precision,

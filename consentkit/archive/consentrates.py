@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 
 from consentkit.consent.outcomes import WHOLE
 from consentkit.consent.rates import SCRIPT_UNKNOWN
-from consentkit.control import consent_rate
+from consentkit.control import consent_rate, total
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,9 +117,9 @@ def rates(
         is_asked.append(cell.script != SCRIPT_UNKNOWN)
     told = [name for name in BY if name in by]
     columns = [cell[name] for name in dict.fromkeys([*told, "kind", "script"])]
-    summed = select(*columns, func.sum(cell.times).label("times")).where(*is_asked).group_by(*columns)
+    summed = select(*columns, total(cell.times).label("times")).where(*is_asked).group_by(*columns)
     groups: dict[tuple[str | int, ...], Counter[str]] = {}
-    with control.transaction() as connection:
+    with control.reading() as connection:
         for row in connection.execute(summed):
             key = tuple(getattr(row, name) for name in told)
             counts = groups.setdefault(key, Counter())
@@ -136,7 +136,7 @@ def span(control: Control) -> Span | None:
         StorageError: the control database refuses.
     """
     day = consent_rate.c.day
-    with control.transaction() as connection:
+    with control.reading() as connection:
         first, last = connection.execute(select(func.min(day), func.max(day))).one()
     return Span(first, last) if first is not None else None
 

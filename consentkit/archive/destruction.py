@@ -17,28 +17,21 @@ import msgspec
 
 from consentkit import audit
 from consentkit.archive.period import change
-from consentkit.archive.periodlock import PeriodLock, lock_path
 from consentkit.archive.schedule import policy_sentence
 from consentkit.audit import Actor
-from consentkit.crypto import sync_directory
-from consentkit.errors import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from sqlalchemy import Connection
 
     from consentkit.archive.holdings import Holdings
     from consentkit.archive.period import Period
     from consentkit.archive.schedule import Going
+    from consentkit.archive.store.requeststore import Place
     from consentkit.audit import AuditEntry
-    from consentkit.crypto import Keyring
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-# A database, and what SQLite may have left beside it after a crash.
-_SUFFIXES: Final = ("", "-wal", "-shm", "-journal")
 
 _ANY_STATE: Final = ("open", "sealed", "destroying", "destroyed")
 
@@ -71,7 +64,7 @@ def destroy(holdings: Holdings, going: Going, order: Order) -> Iterator[str]:
     period = going.period
     _announce(holdings, going, order)
     yield "announced"
-    yield from _destroy_generation(holdings, period, order.wait_seconds)
+    yield from destroy_place(holdings, period.place, wait_seconds=order.wait_seconds)
     _certify(holdings, going, order)
     yield "certified"
 
@@ -86,7 +79,7 @@ def finish_rewrite(holdings: Holdings, period: Period, actor: Actor, *, wait_sec
     if period.old_generation is None:
         return
     old = msgspec.structs.replace(period, generation=period.old_generation)
-    for _ in _destroy_generation(holdings, old, wait_seconds):
+    for _ in destroy_place(holdings, old.place, wait_seconds=wait_seconds):
         pass
     with holdings.control.transaction() as connection:
         if change(connection, period, _ANY_STATE, old_generation=None):
@@ -94,41 +87,27 @@ def finish_rewrite(holdings: Holdings, period: Period, actor: Actor, *, wait_sec
             audit.append(connection, actor, "period.generation_destroyed", detail=detail)
 
 
-def _destroy_generation(holdings: Holdings, period: Period, wait_seconds: float) -> Iterator[str]:
-    yield from destroy_file(holdings.keyring, holdings.file(period), period.key_name, wait_seconds=wait_seconds)
-
-
-def destroy_file(keyring: Keyring, file: Path, key_name: str, *, wait_seconds: float) -> Iterator[str]:
-    """Destroy a file of rows, its key first, yielding after each step what is durable by then.
+def destroy_place(holdings: Holdings, place: Place, *, wait_seconds: float) -> Iterator[str]:
+    """Destroy a place of rows, its key first, yielding after each step what is durable by then.
 
     Raises:
         PeriodBusy: readers did not leave.
         StorageError: a step failed; the same steps can be gone through again.
     """
-    file.parent.mkdir(mode=0o700, exist_ok=True)
-    with PeriodLock(file, exclusive=True, wait_seconds=wait_seconds):
+    with holdings.rows.lock(place, exclusive=True, wait_seconds=wait_seconds):
         yield "locked"
-        keyring.destroy(key_name, is_remembered=True)
+        holdings.keyring.destroy(place.key_name, is_remembered=True)
         yield "key destroyed"
-        for suffix in _SUFFIXES:
-            _remove(file.with_name(f"{file.name}{suffix}"))
-            yield f"file removed{suffix}"
-        _remove(lock_path(file))
+        yield from holdings.rows.remove(place)
 
 
-def remove_remains(holdings: Holdings, period: Period) -> None:
-    """Remove the files of a destroyed period, which a restored backup may have brought back.
+def remove_remains(holdings: Holdings, place: Place) -> None:
+    """Remove what a restored backup has brought back of a place that was destroyed.
 
-    They can't be read: their key is gone.
+    It can't be read: its key is gone.
     """
-    remove_files(holdings.file(period))
-
-
-def remove_files(file: Path) -> None:
-    """Remove a database with all that lies beside it, durably."""
-    for suffix in _SUFFIXES:
-        _remove(file.with_name(f"{file.name}{suffix}"))
-    _remove(lock_path(file))
+    for _ in holdings.rows.remove(place):
+        pass
 
 
 def _announce(holdings: Holdings, going: Going, order: Order) -> None:
@@ -175,16 +154,6 @@ def _detail(period: Period, early: str, order: Order) -> dict[str, object]:
         "early": bool(early),
         "early_reason": early,
     }
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink()
-    except FileNotFoundError:
-        return
-    except OSError as exc:
-        raise StorageError(str(path), f"can't be removed ({exc.strerror})") from exc
-    sync_directory(path.parent)
 
 
 def iso_second(time_us: int) -> str:

@@ -1,7 +1,7 @@
 """Erasing a person's requests: from the spool, from every period, and from incidents' copies that are let go.
 
 Owns the order, and that each place is erased by one rewrite and one transaction. Where the rows are is
-`subject`'s business, the copy `rewrite`'s, the certificate `subject.certificate`'s.
+`subject`'s business, the copy the store's, the certificate `subject.certificate`'s.
 
     begun in the audit | the spool stored and emptied | a place written anew without the rows | the switch and
     its entry | the generation before destroyed, key first | the next place | the certificate
@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from consentkit import audit
+from consentkit.archive.custody import custody
 from consentkit.archive.destruction import finish_rewrite
 from consentkit.archive.handover import asking_for
 from consentkit.archive.period import Catalogue, Period, change
-from consentkit.archive.periodlock import PeriodLock, custody
-from consentkit.archive.rewrite import Rewritten, generation_of
 from consentkit.archive.sealing import seal_locked
 from consentkit.archive.subject import spooled
 from consentkit.archive.subject.certificate import Begun, Certificate, begin, certify
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from consentkit.archive.holdings import Holdings
+    from consentkit.archive.store.requeststore import Rewritten
     from consentkit.settings import RequestLog
 
 
@@ -92,7 +92,7 @@ class Erasure:
             holdings, order.person, self._log, wait_seconds=order.spool_seconds, each=self._each_wait
         ).lying
         yield Step("spool", "stored")
-        with custody(holdings.directory, wait_seconds=order.wait_seconds):
+        with custody(holdings.control, wait_seconds=order.wait_seconds):
             for period in reversed(live_periods(holdings, order.person)):
                 yield from self._period(period, begun)
             for incident in open_incidents(holdings):
@@ -107,14 +107,13 @@ class Erasure:
         cuts = self._cuts()
         with (
             asking_for(holdings.directory, listed.file_name),
-            PeriodLock(holdings.file(listed), exclusive=True, wait_seconds=order.wait_seconds),
+            holdings.rows.lock(listed.place, exclusive=True, wait_seconds=order.wait_seconds),
         ):
             period = self._to_rewrite(listed, is_cut=cuts.are_in(listed.name))
             if period is None:
                 return
             fresh = msgspec.structs.replace(period, generation=period.generation + 1)
-            places = generation_of(holdings, period), generation_of(holdings, fresh)
-            is_cut = cuts.are_in(period.name)
+            places, is_cut = (period.place, fresh.place), cuts.are_in(period.name)
             written = write_without(holdings, *places, period.file_hash, order.person, is_cut=is_cut)
             if not self._switch(period, fresh, written, begun):
                 raise StorageError(period.file_name, "was changed meanwhile; erase again")
@@ -125,8 +124,7 @@ class Erasure:
 
     def _to_rewrite(self, listed: Period, *, is_cut: bool) -> Period | None:
         """Return a locked period, sealed, if it holds rows of the person; the ingester opens it again."""
-        place = generation_of(self._holdings, listed)
-        if not place.file.exists() or not count_rows(self._holdings, place, self._order.person, is_cut=is_cut):
+        if not count_rows(self._holdings, listed.place, self._order.person, is_cut=is_cut):
             return None
         period = self._present(listed)
         if period.state == "open":

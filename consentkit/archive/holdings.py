@@ -1,18 +1,24 @@
-"""What custody works on: the data directory, its keys and its control database, held together.
+"""What custody works on: the data directory, its keys, its control database and its request rows, held together.
 
-Owns where a period's file lies. What is done to it is left to the modules that do it.
+Owns no more than that. What is done to them is left to the modules that do it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import contextlib
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from consentkit.archive.periodlock import READER_SECONDS
+from consentkit.archive.store.opening import open_store
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from consentkit.archive.period import Period
+    from consentkit.archive.store.requeststore import Place, Reader, RequestStore
     from consentkit.control import Control
     from consentkit.crypto import Keyring
+    from consentkit.settings import Storage
 
 
 class Holdings(NamedTuple):
@@ -21,17 +27,34 @@ class Holdings(NamedTuple):
     Attributes:
         directory: the data directory.
         keyring, control: opened.
+        rows: of requests, wherever they are kept.
     """
 
     directory: Path
     keyring: Keyring
     control: Control
+    rows: RequestStore
 
-    @property
-    def requests(self) -> Path:
-        """The folder of the periods' files."""
-        return self.directory / "requests"
+    @classmethod
+    def open(cls, storage: Storage, keyring: Keyring, control: Control) -> Self:
+        """Open the request rows of an installation whose keys and control database are open.
 
-    def file(self, period: Period) -> Path:
-        """Return where a period's present generation lies."""
-        return self.requests / period.file_name
+        Raises:
+            SettingsError: the driver of the chosen database is not installed.
+            StorageError: its server can't be reached.
+        """
+        return cls(storage.directory, keyring, control, open_store(storage, keyring, control))
+
+    @contextlib.contextmanager
+    def reading(self, place: Place, *, wait_seconds: float = READER_SECONDS) -> Iterator[Reader | None]:
+        """Open a place under its shared lock, as of one instant; None where nothing was ever stored in it.
+
+        Raises:
+            PeriodBusy: somebody is alone in it for longer than `wait_seconds`.
+            KeyUnavailable, StorageError: it can't be opened.
+        """
+        with (
+            self.rows.lock(place, exclusive=False, wait_seconds=wait_seconds),
+            self.rows.reader(place) as reader,
+        ):
+            yield reader

@@ -28,6 +28,7 @@ from consentkit.archive.filing import Filing
 from consentkit.archive.handover import asked_for
 from consentkit.archive.holdings import Holdings
 from consentkit.archive.ingestersays import IngesterSays
+from consentkit.archive.leading import Leading
 from consentkit.archive.openperiods import OpenPeriods
 from consentkit.archive.period import Catalogue
 from consentkit.archive.publishing import Publisher
@@ -38,6 +39,7 @@ from consentkit.control import Control
 from consentkit.crypto import Keyring
 from consentkit.errors import ConsentKitError
 from consentkit.requestlog.record import Record
+from consentkit.settings import Storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -57,11 +59,10 @@ _BYTES_A_ROUND: Final = 4_000_000
 
 
 class Ingester:
-    """Move what the workers spooled into the periods' files.
+    """Move what the workers spooled into their periods.
 
     Args:
-        directory: the data directory.
-        keyring: opens workers' and periods' keys, and makes those of new periods.
+        holdings: the store; keys of new periods are made in its keyring.
         catalogue: the periods.
         resolvers: agents and places.
         filing: which period a frame goes to; None = by the clock as it is, whatever a time's age.
@@ -69,18 +70,17 @@ class Ingester:
 
     def __init__(
         self,
-        directory: Path,
-        keyring: Keyring,
+        holdings: Holdings,
         catalogue: Catalogue,
         resolvers: Resolvers,
         *,
         filing: Filing | None = None,
     ) -> None:
-        self._directory = directory
+        self._directory = holdings.directory
         self._catalogue = catalogue
         self._filing = filing or Filing(catalogue)
-        self._reader = SpoolReader(directory, keyring)
-        self._open = OpenPeriods(directory / "requests", keyring, catalogue, resolvers)
+        self._reader = SpoolReader(holdings.directory, holdings.keyring)
+        self._open = OpenPeriods(holdings, catalogue, resolvers)
         self._finished: list[Segment] = []
         self._unstored_bytes = 0
         self._dropped: dict[tuple[Path, str], int] = {}
@@ -117,6 +117,7 @@ class Ingester:
             for segment in read:
                 self._reader.forget(segment)
             raise
+        self._open.let_others_in()
         self._reader.remove_ended_workers()
         return added
 
@@ -132,7 +133,7 @@ class Ingester:
         self._open.let_go(lambda period: period.file_name == wanted)
 
     def close(self) -> None:
-        """Close the periods' files."""
+        """Let go of all periods."""
         self._open.let_go(lambda _: True)
 
     def _add(self, segment: Segment, frames: Iterable[tuple[int, Entry]]) -> None:
@@ -152,11 +153,11 @@ class Ingester:
                     since_us = until_us = 0  # each frame is asked for
             entries.append(frame)
         for period, entries in parts.values():
-            file = self._open.file(period)
-            if file is None:
+            writer = self._open.writer(period)
+            if writer is None:
                 self._drop(segment, period, entries)
             else:
-                file.add(Batch(segment.worker, segment.number, entries, self._filing.misfiled(segment)))
+                writer.add(Batch(segment.worker, segment.number, entries, self._filing.misfiled(segment)))
 
     def _commit(self) -> int:
         """Make durable what was added, and delete the segments all of which is."""
@@ -190,20 +191,24 @@ def run(order: IngestOrder, stop: threading.Event, *, ready: Callable[[], None] 
     directory = Path(order.directory)
     geo_database = Path(order.geo_database) if order.geo_database else None
     places = PlaceResolver(geo_database, order.geo_precision, scratch=directory)
-    control = Control(directory, keyring)
+    control = Control(directory, keyring, order.url)
     catalogue = Catalogue(control, order.rotate)
     filing = Filing(catalogue, retention_days=order.retention_days)
-    ingester = Ingester(directory, keyring, catalogue, Resolvers(AgentResolver(), places), filing=filing)
-    holdings = Holdings(directory, keyring, control)
+    storage = Storage(directory=directory, keys=Path(order.keys), url=order.url, requests_url=order.requests_url)
+    holdings = Holdings.open(storage, keyring, control)
+    ingester = Ingester(holdings, catalogue, Resolvers(AgentResolver(), places), filing=filing)
+    leading = Leading(control)
     caretaker = Caretaker(
         holdings,
         order.retention_days,
+        leading=leading,
         truncate_after_days=order.truncate_ip_after_days,
         release=ingester.release,
         written=ingester.written,
         keep_audit_days=order.keep_audit_days,
         keep_proof_days=order.keep_proof_days,
         choice_lifetime_days=order.choice_lifetime_days,
+        catalogue=catalogue,
         countdown=Countdown(order.service_ended, order.wind_down_days, order.retention_days),
         publisher=Publisher(order.operator, order.retention_days),
     )
@@ -218,6 +223,7 @@ def run(order: IngestOrder, stop: threading.Event, *, ready: Callable[[], None] 
             is_last = stop.wait(POLL_SECONDS)
             places.refresh()
             try:
+                leading.attend()
                 ingester.drain()
                 refused = ""
             except ConsentKitError as exc:
@@ -233,6 +239,7 @@ def run(order: IngestOrder, stop: threading.Event, *, ready: Callable[[], None] 
             says.round(refused)
     finally:
         ingester.close()
+        holdings.rows.close()
         says.close()
 
 

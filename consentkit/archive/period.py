@@ -50,10 +50,10 @@ class Period(msgspec.Struct, frozen=True):
 
     Attributes:
         name: ``2026-11-23`` or ``2026-11-23T14``.
-        generation: counts rewrites; each has a file and a key of its own.
+        generation: counts rewrites; each has a place and a key of its own.
         state: ``open``, ``sealed``, ``destroying`` or ``destroyed``.
         rows, bytes, oldest_us: what the seal found; None while open.
-        file_hash: SHA-256 of the sealed file.
+        file_hash: of the sealed place, as its store says it.
         is_truncated: its addresses are cut to networks.
         old_generation: the generation before, while it is still to be destroyed.
         early: why it goes, or waits to go, before its day; empty where it does not.
@@ -96,7 +96,7 @@ class Period(msgspec.Struct, frozen=True):
 
     @property
     def file_name(self) -> str:
-        """The name of its file below `requests/`."""
+        """What its present generation is called in errors; embedded, the name of its file below `requests/`."""
         return f"{self.name}.{self.generation}.db"
 
 

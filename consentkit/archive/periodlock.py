@@ -1,6 +1,6 @@
 """Who may be in a period's file: many who read or write it, or one who seals or destroys it.
 
-Owns that lock, and the one that lets one process at a time destroy. A period's lies in a file of its own
+Owns that lock. It lies in a file of its own
 beside the database, one a generation: a lock on the database itself would not be sound, for closing any
 descriptor of a file drops the POSIX locks that SQLite holds on it in the same process, and NFS makes flock a
 POSIX lock, which would meet SQLite's own.
@@ -9,7 +9,6 @@ Source: fcntl(2), "Advisory record locking"; flock(2), "NFS details"; https://sq
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import time
@@ -18,13 +17,10 @@ from typing import TYPE_CHECKING, Final, Self
 from consentkit.errors import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 # The time that a search may take, and so the time within which every reader has left.
 READER_SECONDS: Final = 30.0
-
-CUSTODY_NAME: Final = "retention.lock"
 
 _POLL_SECONDS: Final = 0.02
 
@@ -71,7 +67,7 @@ class PeriodLock:
         self.release()
 
     def _try(self, *, exclusive: bool) -> int | None:
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = self._opened()
         try:
             fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
             is_current = os.fstat(descriptor).st_ino == self.path.stat().st_ino
@@ -85,29 +81,12 @@ class PeriodLock:
         os.close(descriptor)  # held by another, or of a file that was removed meanwhile and guards nothing
         return None
 
-
-@contextlib.contextmanager
-def custody(directory: Path, *, wait_seconds: float) -> Iterator[None]:
-    """Be the only process that destroys or rewrites periods: the ingester, or the command line.
-
-    Raises:
-        StorageError: another is at it for longer than `wait_seconds`.
-    """
-    path = directory / CUSTODY_NAME
-    deadline = time.monotonic() + wait_seconds
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise StorageError(str(path), "another retention run is under way; try again") from None
-                time.sleep(_POLL_SECONDS)
-        yield
-    finally:
-        os.close(descriptor)
+    def _opened(self) -> int:
+        try:
+            return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:  # nothing was ever stored here
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def lock_path(file: Path) -> Path:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def is_lost(holdings: Holdings, period: Period) -> bool:
     """Tell whether a period that is listed as live was destroyed: its key is, and no later generation is there."""
-    return _has_lost_its_key(holdings, period) and not holdings.file(_present(holdings, period)).exists()
+    return _has_lost_its_key(holdings, period) and not holdings.rows.exists(_present(holdings, period).place)
 
 
 def take_back(holdings: Holdings, periods: Iterable[Period], actor: Actor) -> None:
@@ -33,7 +33,7 @@ def take_back(holdings: Holdings, periods: Iterable[Period], actor: Actor) -> No
     """
     for period in periods:
         fresh = _present(holdings, period)
-        if not _has_lost_its_key(holdings, period) or not holdings.file(fresh).exists():
+        if not _has_lost_its_key(holdings, period) or not holdings.rows.exists(fresh.place):
             continue
         with holdings.control.transaction() as connection:
             if change(

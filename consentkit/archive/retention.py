@@ -14,10 +14,11 @@ import msgspec
 
 from consentkit import audit
 from consentkit.archive import aggregate, inforce, schedule
+from consentkit.archive.custody import custody, require
 from consentkit.archive.destruction import Order, destroy, finish_rewrite, remove_remains
 from consentkit.archive.incident.begun import finish_begun
 from consentkit.archive.period import Catalogue, Period, change, kept, note_ahead
-from consentkit.archive.periodlock import READER_SECONDS, custody
+from consentkit.archive.periodlock import READER_SECONDS
 from consentkit.archive.recovery import is_lost, take_back
 from consentkit.archive.schedule import Going
 from consentkit.archive.sealing import seal
@@ -119,7 +120,7 @@ class Retention:
         certificates: list[AuditEntry] = []
         waiting: list[Going] = []
         failures: list[Failure] = []
-        with custody(self._holdings.directory, wait_seconds=self._wait_seconds):
+        with custody(self._holdings.control, wait_seconds=self._wait_seconds) as held:
             take_back(self._holdings, self._periods(), self._actor)
             note_ahead(self._holdings.control, now_us, self._actor)
             plan = self.plan(now_us, acting_as_us=acting_as_us)
@@ -128,6 +129,7 @@ class Retention:
                     waiting.append(going)
                     continue
                 each(going)
+                require(held)
                 try:
                     certificates += self._destroy(going, confirmed_by)
                 except (ConsentKitError, OSError) as exc:
@@ -194,11 +196,10 @@ class Retention:
                     audit.append(connection, self._actor, "period.waiting", detail=detail)
 
     def _remove_remains(self) -> None:
-        folder = self._holdings.requests
-        there = {path.name for path in folder.iterdir()} if folder.exists() else set()
+        there = {(one.name, one.generation) for one in self._holdings.rows.lying("period")}
         for period in self._periods():
-            if period.state == "destroyed" and any(name.startswith(period.file_name) for name in there):
-                remove_remains(self._holdings, period)
+            if period.state == "destroyed" and (period.name, period.generation) in there:
+                remove_remains(self._holdings, period.place)
         self._destroy_returned_keys()
 
     def _destroy_returned_keys(self) -> None:

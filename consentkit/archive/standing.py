@@ -9,15 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-import sqlcipher3.dbapi2 as sqlcipher
 
 from consentkit.archive.period import kept
-from consentkit.archive.periodlock import PeriodLock
 from consentkit.archive.retention import Retention
 from consentkit.archive.schedule import due_us
-from consentkit.archive.sealing import measure
 from consentkit.audit import SYSTEM
-from consentkit.control import open_sqlcipher
 from consentkit.errors import ConsentKitError, StorageError
 
 if TYPE_CHECKING:
@@ -106,18 +102,15 @@ def _measured(holdings: Holdings, period: Period) -> tuple[Period, str]:
     """Return the period with what it holds: of an open one, as it is now."""
     if period.state != "open":
         return period, ""
-    file = holdings.file(period)
-    if holdings.keyring.was_destroyed(period.key_name) or not file.exists():
-        return period, ""
+    place = period.place
     try:
-        with PeriodLock(file, exclusive=False, wait_seconds=_WAIT_SECONDS):
-            connection = open_sqlcipher(file, holdings.keyring.load(period.key_name), read_only=True)
-            try:
-                rows, oldest_us = measure(connection, period)
-            finally:
-                connection.close()
-            return msgspec.structs.replace(period, rows=rows, bytes=file.stat().st_size, oldest_us=oldest_us), ""
+        if holdings.keyring.was_destroyed(place.key_name) or not holdings.rows.exists(place):
+            return period, ""
+        with holdings.reading(place, wait_seconds=_WAIT_SECONDS) as reader:
+            rows, oldest_us = (0, None) if reader is None else reader.measure()
+        size = holdings.rows.size_bytes(place)
+        return msgspec.structs.replace(period, rows=rows, bytes=size, oldest_us=oldest_us), ""
     except ConsentKitError as exc:
         return period, str(exc)
-    except (sqlcipher.Error, OSError):
+    except OSError:
         return period, str(StorageError(period.file_name, "can't be read"))

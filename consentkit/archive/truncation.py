@@ -1,7 +1,7 @@
 """Cutting the addresses of a sealed period down to networks, by writing it anew under a new key.
 
 Owns when that is due and the switch: one transaction of the catalogue makes the new generation the present
-one, and the generation before is destroyed as a period is. The copy is `rewrite`'s job.
+one, and the generation before is destroyed as a period is. The copy is the store's job.
 """
 
 from __future__ import annotations
@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from consentkit import audit
+from consentkit.archive.custody import custody
 from consentkit.archive.destruction import finish_rewrite
 from consentkit.archive.period import Catalogue, change
-from consentkit.archive.periodlock import PeriodLock, custody
-from consentkit.archive.rewrite import generation_of, write_anew
 from consentkit.archive.schedule import DAY_US
-from consentkit.archive.sealing import file_hash
-from consentkit.archive.store.tables import pack_address, unpack_address
+from consentkit.archive.store.addresses import pack_address, unpack_address
 from consentkit.errors import ConsentKitError, StorageError
 from consentkit.requestlog.truncate import truncate_address
 
@@ -53,7 +51,7 @@ def truncate_due(
         KeyUnavailable, StorageError: a period can't be read or written; likewise.
     """
     faults: list[ConsentKitError] = []
-    with custody(holdings.directory, wait_seconds=wait_seconds):
+    with custody(holdings.control, wait_seconds=wait_seconds):
         for period in Catalogue(holdings.control, "day").known:
             present = period
             try:
@@ -78,11 +76,10 @@ def truncate(holdings: Holdings, period: Period, actor: Actor, *, wait_seconds: 
     if period.old_generation is not None:
         finish_rewrite(holdings, period, actor, wait_seconds=wait_seconds)
     fresh = msgspec.structs.replace(period, generation=period.generation + 1)
-    with PeriodLock(holdings.file(period), exclusive=False, wait_seconds=wait_seconds):
-        if file_hash(holdings.file(period)) != period.file_hash:
+    with holdings.rows.lock(period.place, exclusive=False, wait_seconds=wait_seconds):
+        if holdings.rows.file_hash(period.place) != period.file_hash:
             raise StorageError(period.file_name, "is not the file that was sealed; it is left as it is")
-        old, draft = generation_of(holdings, period), generation_of(holdings, fresh)
-        contents = write_anew(holdings.keyring, old, draft, address=_truncated).contents
+        contents = holdings.rows.write_anew(period.place, fresh.place, address=_truncated).contents
         with holdings.control.transaction() as connection:
             values = {**contents.columns, "generation": fresh.generation, "is_truncated": 1}
             if not change(connection, period, ("sealed",), **values, old_generation=period.generation):

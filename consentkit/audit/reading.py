@@ -112,7 +112,7 @@ def after(control: Control, number: int) -> Iterator[AuditEntry]:
         StorageError: the control database can't be read.
     """
     while True:
-        with control.transaction() as connection:
+        with control.reading() as connection:
             page = select(audit).where(audit.c.number > number).order_by(audit.c.number).limit(_PAGE_ROWS)
             found = [AuditEntry(**row._asdict()) for row in connection.execute(page)]
         yield from found
@@ -141,7 +141,7 @@ def listed(
         page = select(audit).where(*wanted).order_by(audit.c.number.desc()).limit(size)
         if before is not None:
             page = page.where(audit.c.number < before)
-        with control.transaction() as connection:
+        with control.reading() as connection:
             found = [AuditEntry(**row._asdict()) for row in connection.execute(page)]
         yield from found
         shown += len(found)
@@ -159,7 +159,7 @@ def conditions(listing: Listing) -> list[ColumnElement[bool]]:
     if listing.purpose:
         found.append(audit.c.purpose == listing.purpose)
     if listing.action:
-        found.append(audit.c.action.like(_like(listing.action), escape="\\"))
+        found.append(audit.c.action.ilike(_like(listing.action), escape="\\"))
     return found
 
 

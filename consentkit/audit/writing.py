@@ -5,6 +5,7 @@ Owns the order of the two. What an entry is, and what follows from a lost one, i
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +15,7 @@ from consentkit.audit.entry import BEFORE_FIRST, SYSTEM, Actor, AuditEntry, Link
 from consentkit.audit.memory import ChainMemory
 from consentkit.audit.putback import PUT_BACK, is_told, loss
 from consentkit.audit.reading import newest_link
-from consentkit.control import Control, after_commit, audit, control_of
+from consentkit.control import Control, after_commit, audit, control_of, plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _TURN: Final = "consentkit.audit.turn"
+
+# In JSON text: an escaped backslash, which may stand before a u, or U+0000.
+_ESCAPED: Final = re.compile(r"\\(?:\\|u0000)")
 
 
 def record(
@@ -106,13 +110,13 @@ class Turn:
         entry = AuditEntry(
             number=self._newest.number + 1,
             time_us=time.time_ns() // 1000,
-            actor=actor.name,
+            actor=plain_text(actor.name),
             origin=actor.origin,
             action=action,
             purpose=look.purpose if look else "",
-            case_id=look.case if look else "",
-            reason=look.reason if look else "",
-            detail=msgspec.json.encode(detail, order="sorted").decode(),
+            case_id=plain_text(look.case) if look else "",
+            reason=plain_text(look.reason) if look else "",
+            detail=_json(detail),
             rows=rows,
             previous_hash=self._newest.hash,
         )
@@ -124,3 +128,11 @@ class Turn:
     def remember(self) -> None:
         """Remember the last one outside the database, when the transaction is durable."""
         self._memory.keep(self._newest, replacing=self._seen.link)
+
+
+def _json(detail: Mapping[str, object]) -> str:
+    """Return the canonical JSON. U+0000 is replaced in it: PostgreSQL can look into no object that holds it."""
+    text = msgspec.json.encode(detail, order="sorted").decode()
+    if "\\u0000" not in text:
+        return text
+    return _ESCAPED.sub(lambda found: found[0] if found[0] == "\\\\" else "\N{REPLACEMENT CHARACTER}", text)

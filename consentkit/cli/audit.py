@@ -110,7 +110,7 @@ def exposed(
         raise click.UsageError("name entries, or --actor, --since or --until")
     session = Session(config)
     look = make_look(purpose, reason, case)
-    archive = Archive(session.settings, session.keyring, session.control)
+    archive = Archive(session.settings, session.holdings)
     since_us, until_us = _times(since, until)
     listing = Listing(since_us=since_us, until_us=until_us, actor=actor)
     detail = {"entries": numbers, "of": msgspec.to_builtins(listing)}

@@ -28,7 +28,6 @@ from consentkit.archive.farewell.destruction import (
     destroy_everything,
 )
 from consentkit.archive.farewell.stillness import alone
-from consentkit.archive.holdings import Holdings
 from consentkit.cli.options import config_option
 from consentkit.cli.session import Session, look_options, make_look
 from consentkit.errors import StorageError
@@ -36,6 +35,7 @@ from consentkit.errors import StorageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from consentkit.archive.holdings import Holdings
     from consentkit.audit import Look, Purpose
 
 
@@ -61,7 +61,7 @@ def destroy(
     if it was interrupted: it goes on where it stopped.
     """
     session = Session(config)
-    holdings = Holdings(session.settings.storage.directory, session.keyring, session.control)
+    holdings = session.holdings
     _refuse_inside(output, holdings)
     look = make_look(purpose, reason, case)
     with alone(session.settings, holdings):

@@ -11,7 +11,6 @@ import click
 import msgspec
 
 from consentkit.archive.health import examine
-from consentkit.archive.holdings import Holdings
 from consentkit.cli.options import config_option, json_option, print_json
 from consentkit.cli.session import Session
 
@@ -31,7 +30,7 @@ _SIGNS: Final = {"good": ("ok", "green"), "unknown": ("?", "yellow"), "bad": ("B
 def doctor(context: click.Context, *, config: Path | None, as_json: bool, with_good: bool) -> None:
     """Look whether all is well, and say what to do where it is not. Exit 1 if anything is wrong."""
     session = Session(config)
-    holdings = Holdings(session.settings.storage.directory, session.keyring, session.control)
+    holdings = session.holdings
     wrong = well = 0
     for finding in examine(session.settings, holdings):
         wrong += finding.level == "bad"

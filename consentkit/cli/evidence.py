@@ -15,7 +15,6 @@ import msgspec
 
 from consentkit import audit
 from consentkit.archive.evidence import LogVerification, record_result
-from consentkit.archive.holdings import Holdings
 from consentkit.cli.heads import check_heads, heads_option, read_noted
 from consentkit.cli.options import config_option, json_option, print_json
 from consentkit.cli.session import Session
@@ -54,7 +53,7 @@ def verify(
     """
     session = Session(config)
     given, noted = read_anchors(anchors), read_noted(heads)
-    holdings = Holdings(session.settings.storage.directory, session.keyring, session.control)
+    holdings = session.holdings
     with progress_bar(is_shown=not as_json, unit="bytes") as bar:
         verification = LogVerification(holdings, given, advance=bar.advance)
         bar.begin(verification.total_bytes())

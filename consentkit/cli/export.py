@@ -87,7 +87,7 @@ def export(
         recipient=recipient,
         destroy_by=destroy_by,
     )
-    rows = Archive(session.settings, session.keyring, session.control, case=case).search(filters, limit=limit)
+    rows = Archive(session.settings, session.holdings, case=case).search(filters, limit=limit)
 
     def begin() -> Export:
         days = session.settings.requestlog.retention_days

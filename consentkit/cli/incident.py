@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
-from consentkit.archive.holdings import Holdings
 from consentkit.archive.incident.closing import certificate, close
 from consentkit.archive.incident.listing import find, incidents, overdue_reviews, today_utc
 from consentkit.archive.incident.opening import Opening
@@ -85,8 +84,8 @@ def open_(
         asked=_asked(chosen),
         is_all=all_rows,
     )
-    archive = Archive(session.settings, session.keyring, session.control)
-    opening = Opening(archive, _holdings(session), session.actor, purpose, terms)
+    archive = Archive(session.settings, session.holdings)
+    opening = Opening(archive, session.holdings, session.actor, purpose, terms)
     with rows_progress(is_shown=not as_json) as advance:
         for step in opening.run():
             advance(step.rows)
@@ -133,7 +132,7 @@ def review(*, config: Path | None, number: int, until: datetime, reason: str, as
     session = Session(config)
     check_text("reason", reason)
     moved = move_review(
-        _holdings(session),
+        session.holdings,
         number,
         session.actor,
         until=until.date(),
@@ -161,7 +160,7 @@ def close_(*, config: Path | None, number: int, reason: str, yes: bool, as_json:
     if not yes and not _is_confirmed(listed):
         click.echo("Nothing was destroyed.", err=True)
         return
-    for _ in close(_holdings(session), number, session.actor, Look("incident", reason=reason)):
+    for _ in close(session.holdings, number, session.actor, Look("incident", reason=reason)):
         pass
     with session.control.transaction() as connection:
         entry = certificate(connection, number)
@@ -190,10 +189,6 @@ def _tell(listed: Incident, *, as_json: bool) -> None:
     else:
         click.echo(f"Incident {listed.number}: {listed.rows:,} rows, {listed.bytes:,} bytes.")
         click.echo(f"Review it by {listed.review}.")
-
-
-def _holdings(session: Session) -> Holdings:
-    return Holdings(session.settings.storage.directory, session.keyring, session.control)
 
 
 def _asked(chosen: Mapping[str, object]) -> dict[str, object]:

@@ -14,7 +14,6 @@ from consentkit import audit
 from consentkit.archive.export import NewFile
 from consentkit.archive.export.formats import json_line
 from consentkit.archive.exposure import page_detail
-from consentkit.archive.holdings import Holdings
 from consentkit.archive.incident.evidence import EvidenceExport, EvidenceOrder
 from consentkit.archive.incident.journal import journal
 from consentkit.archive.incident.listing import find, today_utc
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date, datetime
 
+    from consentkit.archive.holdings import Holdings
     from consentkit.archive.incident.listing import Incident
     from consentkit.archive.incident.reading import Kept
 
@@ -70,7 +70,7 @@ def show(
 ) -> None:
     """Show what an incident holds and what was done for its case, or with --rows the rows."""
     session = Session(config)
-    holdings = _holdings(session)
+    holdings = session.holdings
     with session.control.transaction() as connection:
         listed = find(connection, number)
     look = Look(purpose, listed.case_id, reason) if purpose else None
@@ -166,7 +166,7 @@ def export(
     not hold against the audit: the bundle is made all the same, and says so.
     """
     session = Session(config)
-    holdings = _holdings(session)
+    holdings = session.holdings
     _refuse_inside(output, holdings)
     order = EvidenceOrder(
         operator=session.settings.site.operator,
@@ -212,7 +212,3 @@ def _refuse_inside(output: Path, holdings: Holdings) -> None:
     for folder in (holdings.directory, holdings.keyring.folder):
         if place.is_relative_to(folder.resolve()):
             raise BadSearch("--output", f"lies in {folder}, where the log is kept; name another place")
-
-
-def _holdings(session: Session) -> Holdings:
-    return Holdings(session.settings.storage.directory, session.keyring, session.control)

@@ -14,7 +14,7 @@ import msgspec
 
 from consentkit.archive.incident.pieces import entry_fields
 from consentkit.archive.incident.reading import Count
-from consentkit.archive.store.select import iso_time
+from consentkit.archive.store.interface import iso_time
 from consentkit.requestlog.truncate import network_of
 
 if TYPE_CHECKING:

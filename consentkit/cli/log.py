@@ -74,7 +74,7 @@ def search(
     """
     session = Session(config)
     filters, look = make_filters(**chosen), make_look(purpose, reason, case)
-    found = Archive(session.settings, session.keyring, session.control, case=case).search(
+    found = Archive(session.settings, session.holdings, case=case).search(
         filters,
         limit=limit,
         before=parse_cursor("before", before),
@@ -125,7 +125,7 @@ def tail(
     """Show the latest requests, oldest first, and with --follow those that come in."""
     session = Session(config)
     filters, look = make_filters(**chosen), make_look(purpose, reason, case)
-    archive = Archive(session.settings, session.keyring, session.control, case=case)
+    archive = Archive(session.settings, session.holdings, case=case)
     # Before the first rows are looked for, so that none falls in between.
     coming = Follow(archive, session.settings.storage.directory, session.keyring, filters) if follow else None
     found = archive.search(filters, limit=lines, time_limit_seconds=time_limit or None)

@@ -47,6 +47,8 @@ COMMANDS = {
     "inspect": Entry("inspect", "inspect", "Visit the site as a regulator would, and write a dated report."),
     "admin": Entry("admin", "admin", "Say who may sign in to the admin area."),
     "audit": Entry("audit", "audit", "See who did what to personal data, and check that record."),
+    "db": Entry("db", "db", "Make and change the tables on a PostgreSQL server."),
+    "move": Entry("move", "move", "Move all that is kept to PostgreSQL or ClickHouse, and verify it there."),
     "destroy": Entry("destroy", "destroy", "Hand everything over, then destroy it: the end of a service."),
 }
 

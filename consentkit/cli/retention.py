@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from consentkit.archive.destruction import iso_second
-from consentkit.archive.holdings import Holdings
 from consentkit.archive.retention import Retention
 from consentkit.archive.schedule import policy_sentence
 from consentkit.archive.standing import Standing, standings
@@ -47,7 +46,7 @@ def status(context: click.Context, *, config: Path | None, as_json: bool) -> Non
     """Show each period: what it holds, and when it goes or went. Exit 1 when one is overdue."""
     session = Session(config)
     days = session.settings.requestlog.retention_days
-    found = standings(_holdings(session), days, _now_us())
+    found = standings(session.holdings, days, _now_us())
     if as_json:
         print_json({"kind": "policy", "text": policy_sentence(days), "retention_days": days})
         for standing in found:
@@ -77,7 +76,7 @@ def run(
     force so far waits for --yes. Exit 1 when something could not be destroyed.
     """
     session = Session(config)
-    of_site = Retention(_holdings(session), session.settings.requestlog.retention_days, session.actor)
+    of_site = Retention(session.holdings, session.settings.requestlog.retention_days, session.actor)
     acting_as_us = parse_time("now", now) if now else None
     plan = of_site.plan(_now_us(), acting_as_us=acting_as_us)
     _print_plan(plan, as_json=as_json)
@@ -94,10 +93,6 @@ def run(
     _print_outcome(outcome, as_json=as_json)
     if outcome.failures:
         context.exit(1)
-
-
-def _holdings(session: Session) -> Holdings:
-    return Holdings(session.settings.storage.directory, session.keyring, session.control)
 
 
 def _now_us() -> int:

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 def segments(*, config: Path | None, as_json: bool) -> None:
     """List the spool's segments and the periods' files: sizes and states, no request."""
     session = Session(config)
-    archive = Archive(session.settings, session.keyring, session.control)
+    archive = Archive(session.settings, session.holdings)
     directory = session.settings.storage.directory
     waiting = list(waiting_segments(archive, directory, session.keyring))
-    periods = period_files(archive, directory, session.keyring)
+    periods = period_files(archive)
     if as_json:
         for segment in waiting:
             print_json({"kind": "segment", **msgspec.structs.asdict(segment)})

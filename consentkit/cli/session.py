@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import click
 
+from consentkit.archive.holdings import Holdings
 from consentkit.audit import PURPOSES, Actor, Look, Purpose
 from consentkit.cli.options import load_settings
 from consentkit.control import Control
@@ -58,6 +59,7 @@ class Session:
     Attributes:
         settings: in force.
         keyring, control: opened.
+        holdings: both with the request rows, opened when they are first asked for.
         actor: the system user.
     """
 
@@ -70,8 +72,13 @@ class Session:
                 "nothing is kept here yet; start the site first, or name its settings with --config",
             )
         self.keyring = Keyring.open(storage.keys, read_secrets(os.environ), also_own=also_own_secret)
-        self.control = Control(storage.directory, self.keyring)
+        self.control = Control(storage.directory, self.keyring, storage.url)
         self.actor = Actor(_system_user(), "cli")
+
+    @functools.cached_property
+    def holdings(self) -> Holdings:
+        """What custody works on."""
+        return Holdings.open(self.settings.storage, self.keyring, self.control)
 
 
 def _system_user() -> str:

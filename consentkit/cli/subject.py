@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import click
 
 from consentkit.archive.export import NewFile
-from consentkit.archive.holdings import Holdings
 from consentkit.archive.subject import Person, Proof, SubjectExport, Terms, certificates, proof_of
 from consentkit.cli.bundles import OWN_HELP, verify_bundle
 from consentkit.cli.options import config_option, json_option, print_json
@@ -109,7 +108,7 @@ def _proof(session: Session, person: Person) -> Proof | None:
 
 def _write(session: Session, person: Person, terms: Terms, proof: Proof | None, output: Path) -> Copy:
     """Write a new file, which gets its name when it is complete and in the register."""
-    holdings = Holdings(session.settings.storage.directory, session.keyring, session.control)
+    holdings = session.holdings
     with NewFile(output) as file:
         try:
             run = SubjectExport(holdings, session.settings, person, terms, proof=proof)

@@ -13,7 +13,6 @@ import click
 
 from consentkit import audit
 from consentkit.archive.erasure import Erasure
-from consentkit.archive.holdings import Holdings
 from consentkit.archive.subject import Person, Proof, Traces, erase_choices, find_traces, proof_of
 from consentkit.archive.subject.certificate import identity, unfinished
 from consentkit.archive.subject.choices import REASON
@@ -112,7 +111,7 @@ class _Request:
         self._look = look
         self._released = released
         self._wait_seconds = wait_seconds
-        self._holdings = Holdings(session.settings.storage.directory, session.keyring, session.control)
+        self._holdings = session.holdings
         self._proof: Proof | None = None
 
     def show_plan(self, *, as_json: bool) -> bool:

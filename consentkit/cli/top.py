@@ -77,7 +77,7 @@ def top(
     """Count the newest requests that match, by one of their values, most frequent first."""
     session = Session(config)
     filters, look = make_filters(**chosen), make_look(purpose, reason, case)
-    archive = Archive(session.settings, session.keyring, session.control, case=case)
+    archive = Archive(session.settings, session.holdings, case=case)
     found = count_top(archive, filters, by, rows=rows, time_limit_seconds=time_limit or None)
     shown = found.counts[:limit]
     detail = {"filters": given(chosen), "by": by, "counted": found.rows, "back_to_us": found.back_to_us}

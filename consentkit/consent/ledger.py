@@ -84,7 +84,7 @@ def record_decision(
 
 def decisions_of(control: Control, consent_id: str) -> list[Decision]:
     """Return all decisions under one consent id, oldest first."""
-    with control.transaction() as connection:
+    with control.reading() as connection:
         found = connection.execute(
             select(decisions).where(decisions.c.consent_id == consent_id).order_by(decisions.c.number)
         ).all()

@@ -1,9 +1,11 @@
-"""The control database: choices, audit, periods, incidents, aggregates, policies.
+"""The control database: choices, audit, periods, incidents, aggregates, policies. Embedded, or on PostgreSQL.
 
 SQLAlchemy stands behind this room alone, so a worker that has nothing to write never loads it.
 """
 
+from consentkit.control.columns import JsonNumber, plain_text, total
 from consentkit.control.database import KEY_NAME, Control, after_commit, control_of
+from consentkit.control.locks import Busy, Lock
 from consentkit.control.opening import open_sqlcipher
 from consentkit.control.tables import (
     aggregate,
@@ -32,7 +34,10 @@ from consentkit.control.tables import (
 
 __all__ = [
     "KEY_NAME",
+    "Busy",
     "Control",
+    "JsonNumber",
+    "Lock",
     "after_commit",
     "aggregate",
     "aggregate_hour",
@@ -49,6 +54,7 @@ __all__ = [
     "open_sqlcipher",
     "period",
     "person",
+    "plain_text",
     "policy",
     "recovery_code",
     "restriction",
@@ -58,4 +64,5 @@ __all__ = [
     "subject_link",
     "subject_request",
     "throttle",
+    "total",
 ]

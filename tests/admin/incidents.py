@@ -45,7 +45,7 @@ def hold(
         asked={"address": ["203.0.113.0/24"]},
         is_all=filters is None,
     )
-    archive = Archive(installation.settings, installation.keyring, installation.control, resolvers=RESOLVERS)
+    archive = Archive(installation.settings, installation.holdings, resolvers=RESOLVERS)
     opening = Opening(archive, installation.holdings, WORKER, "incident", terms)
     for _ in opening.run():
         pass

@@ -31,7 +31,7 @@ def test_the_rows_of_a_look_are_listed_again_for_a_purpose_and_each_page_is_an_e
         async with area:
             officer = await area.client("officer")
             there = area.installation
-            archive = Archive(there.settings, there.keyring, there.control)
+            archive = Archive(there.settings, there.holdings)
             found = list(archive.search(Filters(until_us=MONDAY + 7 * DAY_US), limit=0))
             seen = page_detail(Filters(), found)
             look = Look("security")

@@ -150,7 +150,7 @@ def test_an_incident_whose_file_was_changed_says_so(tmp_path: Path) -> None:
         area = Area(tmp_path)
         area.installation.store(*requests(3))
         incident = hold(area.installation)
-        file = incident.place(area.installation.holdings).file
+        file = area.installation.file(incident.place())
         content = bytearray(file.read_bytes())
         content[-1] ^= 1
         file.write_bytes(content)

@@ -64,7 +64,7 @@ def test_closing_destroys_the_rows_after_the_password_and_shows_the_certificate(
         area = Area(tmp_path)
         area.installation.store(*requests(4))
         incident = hold(area.installation)
-        file = incident.place(area.installation.holdings).file
+        file = area.installation.file(incident.place())
         async with area:
             officer = await looking(area, "officer")
             shown = await shown_of(officer, 1)

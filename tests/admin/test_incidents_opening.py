@@ -16,8 +16,8 @@ import pytest
 from consentkit.admin import openings
 from consentkit.admin.masking import masked
 from consentkit.archive.bundle import check
+from consentkit.archive.custody import custody
 from consentkit.archive.incident.listing import today_utc
-from consentkit.archive.periodlock import custody
 from consentkit.control import audit as audit_table
 from consentkit.signing import public_keys
 from tests.admin.area import STAFF, Area, Client, hashed, run, text_of
@@ -152,7 +152,7 @@ def test_while_somebody_destroys_or_copies_nothing_is_begun_and_the_form_stays(
         area.installation.store(*requests(1))
         async with area:
             officer = await looking(area, "officer")
-            with custody(area.installation.directory, wait_seconds=5):
+            with custody(area.installation.control, wait_seconds=5):
                 page = await officer.post("/incidents/new?since=1d", terms())
             assert page.status_code == 409
             assert "guessing of passwords" in page.text
@@ -173,7 +173,7 @@ def test_the_page_that_waits_says_how_far_it_came_and_any_worker_can_tell(tmp_pa
             with area.installation.control.transaction() as connection:
                 # The opening as it stood before its last step: copied, and not entered.
                 connection.execute(audit_table.delete().where(audit_table.c.action == "incident.opened"))
-            with custody(holdings.directory, wait_seconds=5):
+            with custody(holdings.control, wait_seconds=5):
                 page = await officer.get(f"/incidents/opening/{entry}")
             assert '<meta http-equiv="refresh"' in page.text
             assert "Requests copied 3" in text_of(page)

@@ -217,7 +217,7 @@ def test_addresses_are_shown_for_a_case_and_that_is_an_entry_of_its_own(tmp_path
 
 def _archive(area: Area) -> Archive:
     site = area.installation
-    return Archive(site.settings, site.keyring, site.control, resolvers=RESOLVERS)
+    return Archive(site.settings, site.holdings, resolvers=RESOLVERS)
 
 
 def test_pages_follow_each_other_while_requests_come_in(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ RETENTION_DAYS = 90
 def ingester(site: Installation, now_us: int = NOON, rotation: Rotation = "day") -> Ingester:
     catalogue = Catalogue(site.control, rotation)
     filing = Filing(catalogue, retention_days=RETENTION_DAYS, now_us=lambda: now_us)
-    return Ingester(site.directory, site.keyring, catalogue, RESOLVERS, filing=filing)
+    return Ingester(site.holdings, catalogue, RESOLVERS, filing=filing)
 
 
 def drain(site: Installation, now_us: int = NOON, rotation: Rotation = "day") -> int:
@@ -41,7 +41,7 @@ def drain(site: Installation, now_us: int = NOON, rotation: Rotation = "day") ->
 
 
 def found(site: Installation, filters: Filters | None = None) -> list[FoundRequest]:
-    archive = Archive(site.settings, site.keyring, site.control, resolvers=RESOLVERS)
+    archive = Archive(site.settings, site.holdings, resolvers=RESOLVERS)
     rows = [row for _, row in archive.search(filters or Filters(), limit=0)]
     return [row for row in rows if row.url != "/first"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from consentkit.archive.incident.begun import finish_begun
-from consentkit.archive.incident.listing import Incident, folder, incidents, today_utc
+from consentkit.archive.incident.listing import Incident, incidents, today_utc
 from consentkit.archive.incident.opening import Opening
 from consentkit.archive.incident.reading import reading
 from consentkit.archive.incident.terms import Terms
@@ -34,7 +34,7 @@ def terms(**changes: object) -> Terms:
 
 
 def archive(installation: Installation) -> Archive:
-    return Archive(installation.settings, installation.keyring, installation.control, resolvers=RESOLVERS)
+    return Archive(installation.settings, installation.holdings, resolvers=RESOLVERS)
 
 
 def opening(installation: Installation, **changes: object) -> Opening:
@@ -68,7 +68,7 @@ def listed(installation: Installation) -> list[Incident]:
 
 
 def names(installation: Installation) -> list[str]:
-    place = folder(installation.holdings)
+    place = installation.directory / "incidents"
     return (
         sorted(path.name for path in place.iterdir() if not path.name.endswith("-lock")) if place.exists() else []
     )

@@ -24,6 +24,8 @@ from consentkit.settings import Settings
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from consentkit.archive.store.requeststore import Place
+
 DAY_US = 86_400_000_000
 HOUR_US = DAY_US // 24
 MINUTE_US = HOUR_US // 60
@@ -60,13 +62,13 @@ class Installation:
 
     @property
     def holdings(self) -> Holdings:
-        return Holdings(self.directory, self.keyring, self.control)
+        return Holdings.open(self.settings.storage, self.keyring, self.control)
 
     def catalogue(self) -> Catalogue:
         return Catalogue(self.control, "day")
 
     def ingester(self) -> Ingester:
-        return Ingester(self.directory, self.keyring, self.catalogue(), RESOLVERS)
+        return Ingester(self.holdings, self.catalogue(), RESOLVERS)
 
     def spool(self, *records: Record) -> None:
         spool = Spool(self.directory, self.keyring, max_bytes=2**30)
@@ -103,8 +105,12 @@ class Installation:
             connection.execute(period_table.insert().values(msgspec.structs.asdict(period)))
 
     def urls(self) -> list[str]:
-        archive = Archive(self.settings, self.keyring, self.control, resolvers=RESOLVERS)
+        archive = Archive(self.settings, self.holdings, resolvers=RESOLVERS)
         return sorted(row.url for _, row in archive.search(Filters(), limit=0))
+
+    def file(self, place: Place) -> Path:
+        """Return where the embedded store keeps a place."""
+        return self.directory / {"period": "requests", "incident": "incidents"}[place.group] / f"{place.stem}.db"
 
     def files(self) -> list[str]:
         return sorted(path.name for path in (self.directory / "requests").iterdir())

@@ -50,7 +50,7 @@ ROWS = [
 
 
 def archive_of(site: Installation) -> Archive:
-    return Archive(site.settings, site.keyring, site.control, resolvers=RESOLVERS)
+    return Archive(site.settings, site.holdings, resolvers=RESOLVERS)
 
 
 def urls(rows: Search) -> list[str]:

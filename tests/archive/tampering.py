@@ -18,8 +18,9 @@ from consentkit.archive.evidence import (
 )
 from consentkit.archive.retention import Retention
 from consentkit.archive.sealing import seal
-from consentkit.archive.store.digest import Head, digest_key, store_head
-from consentkit.archive.store.recompute import recomputed_heads
+from consentkit.archive.store.requeststore import Head
+from consentkit.archive.store.sqlite.digest import digest_key, store_head
+from consentkit.archive.store.sqlite.recompute import recomputed_heads
 from consentkit.archive.truncation import truncate
 from consentkit.audit import SYSTEM, Anchor, AuditEntry, chain_hash
 from consentkit.control import open_sqlcipher
@@ -84,7 +85,7 @@ def anchor(site: Installation) -> Anchor:
 
 
 def file(site: Installation, name: str) -> Path:
-    return site.holdings.file(site.period(name))
+    return site.file(site.period(name).place)
 
 
 def sql(site: Installation, name: str, *statements: str, is_restated: bool = False) -> None:

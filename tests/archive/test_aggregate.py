@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+import sqlcipher3.dbapi2 as sqlcipher
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
@@ -28,7 +29,8 @@ from consentkit.archive.period import new_period
 from consentkit.archive.retention import Retention
 from consentkit.archive.sealing import seal
 from consentkit.archive.store.interface import Batch
-from consentkit.archive.store.periodfile import PeriodFile
+from consentkit.archive.store.sqlite.periodfile import PeriodFile
+from consentkit.archive.store.sqlite.reader import SqliteReader
 from consentkit.archive.truncation import truncate
 from consentkit.audit import SYSTEM
 from consentkit.control import aggregate
@@ -97,7 +99,7 @@ def test_what_is_stored_of_any_hour_tells_of_no_fewer_than_ten_addresses(
     rows: list[tuple[str, str, str, int, Outcome, str]],
 ) -> None:
     period = new_period(MONDAY, "day")
-    file = PeriodFile.in_memory(period, RESOLVERS)
+    file = PeriodFile(sqlcipher.connect(":memory:", isolation_level=None), period.place, RESOLVERS)
     records = [
         Record(
             MONDAY + n, address, "", "peer", method, "https", "www.example.lv", path, 0, status, outcome, 1, 1,
@@ -106,7 +108,7 @@ def test_what_is_stored_of_any_hour_tells_of_no_fewer_than_ten_addresses(
         for n, (address, path, method, status, outcome, agent) in enumerate(rows)
     ]  # fmt: skip
     file.apply([Batch("w", 1, list(enumerate(records)))])
-    cells = count_hour(file.connection, period, MONDAY)
+    cells = count_hour(SqliteReader(file.connection, period.place), MONDAY)
     file.close()
     naturally: dict[str, Callable[[Record], str]] = {
         "path_group": lambda record: terms.path_group(record.url),
@@ -279,7 +281,7 @@ def test_availability_takes_silence_and_losses_for_neither_up_nor_down(site: Ins
         *crowd(MONDAY + 3 * HOUR_US, "/shop", 4),
     )
     period = site.period(DAYS[0])
-    file = PeriodFile.open(site.holdings.file(period), site.keyring.load(period.key_name), period, RESOLVERS)
+    file = PeriodFile.open(site.file(period.place), site.keyring.load(period.key_name), period.place, RESOLVERS)
     file.apply([Batch("w", 1, [(0, Gap(MONDAY + 4 * HOUR_US, MONDAY + 4 * HOUR_US + MINUTE_US, 7, "write"))])])
     file.close()
     Aggregator(site.holdings).run(MONDAY + 6 * HOUR_US)

@@ -12,8 +12,8 @@ from consentkit.archive.period import note_ahead
 from consentkit.archive.retention import Retention
 from consentkit.archive.spoolreader import SpoolReader
 from consentkit.archive.standing import standings
-from consentkit.archive.store.digest import digest_key, stored_head
-from consentkit.archive.store.recompute import recomputed_heads, unclaimed_rows
+from consentkit.archive.store.sqlite.digest import digest_key, stored_head
+from consentkit.archive.store.sqlite.recompute import recomputed_heads, unclaimed_rows
 from consentkit.audit import SYSTEM
 from consentkit.control import open_sqlcipher
 from consentkit.requestlog.record import Gap
@@ -98,7 +98,7 @@ def test_a_gap_with_a_time_that_cant_be_true_stands_under_the_ingesters(site: In
     spool.close()
     drain(site)
     period = site.period("2026-03-02")
-    connection = open_sqlcipher(site.holdings.file(period), site.keyring.load(period.key_name), read_only=True)
+    connection = open_sqlcipher(site.file(period.place), site.keyring.load(period.key_name), read_only=True)
     assert connection.execute("SELECT since_us, until_us, lost FROM gap").fetchall() == [(NOON, NOON, 7)]
     connection.close()
 
@@ -285,7 +285,7 @@ def test_a_misdated_record_whose_number_is_taken_keeps_its_claim(site: Installat
     assert claimed == {"/honest": "", "/too": "", "/odd0": "2027", "/odd1": "2027"}
     period = site.period("2026-03-02")
     key = site.keyring.load(period.key_name)
-    connection = open_sqlcipher(site.holdings.file(period), key, read_only=True)
+    connection = open_sqlcipher(site.file(period.place), key, read_only=True)
     assert list(recomputed_heads(connection, digest_key(key)))[-1] == stored_head(connection)
     assert unclaimed_rows(connection) == 0
     connection.close()

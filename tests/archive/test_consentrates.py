@@ -38,6 +38,7 @@ from consentkit.consent.rates import count_outcomes
 from consentkit.consent.showings import FOLDER, KEPT_DAYS, Showing, Shown
 from consentkit.control import Control, consent_showing, decision
 from consentkit.crypto import Keyring
+from consentkit.settings import Storage
 from tests.archive.installation import Installation
 from tests.test_kit import page
 
@@ -247,9 +248,8 @@ def test_any_order_of_writing_and_adding_gives_all_pages(
 def test_the_caretaker_adds_what_was_counted(control: Control, directory: Path) -> None:
     keyring = Keyring.open(directory.parent / "keys", ())
     leave(directory, shown(3))
-    caretaker = Caretaker(
-        Holdings(directory, keyring, control), 10, release=lambda _: None, now_us=lambda: int(NOON_S) * 1_000_000
-    )
+    holdings = Holdings.open(Storage(directory=directory, keys=directory.parent / "keys"), keyring, control)
+    caretaker = Caretaker(holdings, 10, release=lambda _: None, now_us=lambda: int(NOON_S) * 1_000_000)
     caretaker.do()
     assert total(control).shown == 3
     leave(directory, shown(4))

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from consentkit.archive.period import new_period
-from consentkit.archive.store import recompute
-from consentkit.archive.store.digest import digest_key, stored_head
 from consentkit.archive.store.interface import Batch, Misfiled
-from consentkit.archive.store.periodfile import PeriodFile
-from consentkit.archive.store.recompute import recomputed_heads, restate, unclaimed_rows
+from consentkit.archive.store.sqlite import recompute
+from consentkit.archive.store.sqlite.digest import digest_key, stored_head
+from consentkit.archive.store.sqlite.periodfile import PeriodFile
+from consentkit.archive.store.sqlite.recompute import recomputed_heads, restate, unclaimed_rows
 from consentkit.requestlog.record import Gap
 from tests.archive.installation import MONDAY, RESOLVERS, request
 
@@ -26,7 +26,7 @@ KEY = bytes(range(32))
 
 @pytest.fixture
 def period_file(tmp_path: Path) -> Iterator[PeriodFile]:
-    file = PeriodFile.open(tmp_path / "period.db", KEY, new_period(MONDAY, "day"), RESOLVERS)
+    file = PeriodFile.open(tmp_path / "period.db", KEY, new_period(MONDAY, "day").place, RESOLVERS)
     for segment in (1, 2, 1):
         first = 10 if file.mark("w", segment) else 0
         entries = [
@@ -83,7 +83,7 @@ def test_a_request_whose_batch_is_no_number_is_missed_in_the_head(period_file: P
 
 
 def test_the_digest_goes_on_after_the_file_was_closed(period_file: PeriodFile, tmp_path: Path) -> None:
-    again = PeriodFile.open(tmp_path / "period.db", KEY, period_file.period, RESOLVERS)
+    again = PeriodFile.open(tmp_path / "period.db", KEY, period_file.place, RESOLVERS)
     again.apply([Batch("w", 9, [(0, request(MONDAY + 77, "/late"))])])
     assert list(recomputed_heads(again.connection, digest_key(KEY)))[-1] == again.head
     again.close()

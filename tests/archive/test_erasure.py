@@ -13,17 +13,17 @@ from consentkit import audit
 from consentkit.archive.child import IngestOrder, take_lock
 from consentkit.archive.erasure import Erasure
 from consentkit.archive.handover import asked_for, asking_for
+from consentkit.archive.incident.listing import place_of
 from consentkit.archive.ingest import run
-from consentkit.archive.period import Period
 from consentkit.archive.periodlock import PeriodBusy, PeriodLock
 from consentkit.archive.retention import Retention
-from consentkit.archive.sealing import close_for_good, file_hash, seal
+from consentkit.archive.sealing import seal
 from consentkit.archive.search import Archive
 from consentkit.archive.store import Filters
-from consentkit.archive.store.digest import digest_key, stored_head
 from consentkit.archive.store.interface import Batch
-from consentkit.archive.store.periodfile import PeriodFile
-from consentkit.archive.store.recompute import recomputed_heads, unclaimed_rows
+from consentkit.archive.store.requeststore import Place
+from consentkit.archive.store.sqlite.digest import digest_key, stored_head
+from consentkit.archive.store.sqlite.recompute import recomputed_heads, unclaimed_rows
 from consentkit.archive.subject import Certificate, Person, certificates, find_traces
 from consentkit.archive.subject.place import ErasureOrder
 from consentkit.archive.truncation import truncate_due
@@ -79,16 +79,15 @@ def erase(
     return erasure.certificate
 
 
-def open_incident(site: Installation, *records: Record, number: int = 3) -> Period:
-    """Copy records into an open incident's file, as opening it does."""
-    copied = Period(f"incident {number}", 1, "sealed", 0, 2**55 - 1)
-    file = site.directory / "incidents" / f"{number}.1.db"
-    file.parent.mkdir(exist_ok=True)
-    key = site.keyring.make(f"incident/{number}.1")
-    writing = PeriodFile.open(file, key, copied, RESOLVERS)
-    writing.apply([Batch("evidence", 1, list(enumerate(records)))])
+def open_incident(site: Installation, *records: Record, number: int = 3) -> Place:
+    """Copy records into an open incident's place, as opening it does."""
+    copied, store = place_of(number, 1), site.holdings.rows
+    site.keyring.make(copied.key_name)
+    writing = store.writer(copied, RESOLVERS)
+    writing.add(Batch("evidence", 1, list(enumerate(records))))
+    writing.commit()
     writing.close()
-    contents = close_for_good(file, key, copied)
+    contents = store.seal(copied)
     row = {
         "number": number, "generation": 1, "state": "open", "case_id": "I-3", "reason": "a break-in",
         "owner": "liga", "opened_us": MONDAY, "review": "2026-06-01", "filters": "{}", "rows": contents.rows,
@@ -102,10 +101,9 @@ def open_incident(site: Installation, *records: Record, number: int = 3) -> Peri
 def incident_rows(site: Installation, number: int = 3) -> list[str]:
     with site.control.transaction() as connection:
         row = connection.execute(incident.select().where(incident.c.number == number)).one()
-    stem = f"{number}.{row.generation}"
-    file = site.directory / "incidents" / f"{stem}.db"
-    assert file_hash(file) == row.file_hash
-    connection = open_sqlcipher(file, site.keyring.load(f"incident/{stem}"), read_only=True)
+    place = place_of(number, row.generation)
+    assert site.holdings.rows.file_hash(place) == row.file_hash
+    connection = open_sqlcipher(site.file(place), site.keyring.load(place.key_name), read_only=True)
     paths = connection.execute("SELECT s.path FROM request r JOIN resource s ON s.id = r.resource").fetchall()
     connection.close()
     return [path for (path,) in paths]
@@ -131,7 +129,7 @@ def test_only_the_time_asked_for_is_erased(site: Installation) -> None:
 def test_what_only_her_rows_referred_to_is_not_in_the_new_file(site: Installation) -> None:
     erase(site)
     period = site.period(DAYS[0])
-    connection = open_sqlcipher(site.holdings.file(period), site.keyring.load(period.key_name), read_only=True)
+    connection = open_sqlcipher(site.file(period.place), site.keyring.load(period.key_name), read_only=True)
     assert connection.execute("SELECT path FROM resource").fetchall() == [("/other0",)]
     assert len(connection.execute("SELECT id FROM client").fetchall()) == 1
     key = digest_key(site.keyring.load(period.key_name))
@@ -300,7 +298,7 @@ def test_a_draft_that_a_crash_left_is_written_anew(site: Installation) -> None:
 
 
 def test_a_reader_is_waited_for_and_erasing_again_goes_on(site: Installation) -> None:
-    with PeriodLock(site.holdings.file(site.period(DAYS[0])), exclusive=False), pytest.raises(PeriodBusy):
+    with PeriodLock(site.file(site.period(DAYS[0]).place), exclusive=False), pytest.raises(PeriodBusy):
         erase(site)
     assert len(site.urls()) == 6
     assert erase(site).rows == 4
@@ -341,7 +339,7 @@ def test_the_address_that_a_whole_network_was_cut_to_is_nobodys(site: Installati
 
 
 def test_a_file_that_is_not_the_sealed_one_is_not_rewritten(site: Installation) -> None:
-    file = site.holdings.file(site.period(DAYS[0]))
+    file = site.file(site.period(DAYS[0]).place)
     file.write_bytes(file.read_bytes() + b"\0")
     with pytest.raises(StorageError, match="not the file that was sealed"):
         erase(site)
@@ -375,7 +373,7 @@ def test_registered_copies_that_may_hold_her_rows_are_named(site: Installation) 
 
 
 def test_a_search_during_the_rewrite_finds_the_rows_that_stay(site: Installation) -> None:
-    archive = Archive(site.settings, site.keyring, site.control, resolvers=RESOLVERS)
+    archive = Archive(site.settings, site.holdings, resolvers=RESOLVERS)
     found = archive.search(Filters(until_us=MONDAY + DAY_US), limit=0)
     erase(site)
     assert [row.url for _, row in found] == ["/other0"]

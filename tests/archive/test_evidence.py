@@ -92,7 +92,7 @@ def put_the_old_generation_back(site: Installation, name: str) -> None:
     kept_file, kept_key = file(site, name).read_bytes(), key_file(site, name).read_bytes()
     cut(site, name)
     key_file(site, name).write_bytes(kept_key)
-    (site.holdings.requests / f"{name}.1.db").write_bytes(kept_file)
+    (site.directory / "requests" / f"{name}.1.db").write_bytes(kept_file)
     control(site, f"UPDATE period SET generation = 1, is_truncated = 0 WHERE name = '{name}'")
 
 
@@ -118,15 +118,15 @@ def put_a_key_back(site: Installation, name: str) -> None:
 
 
 def put_a_file_back(site: Installation, name: str) -> None:
-    shutil.copy(file(site, SEALED), site.holdings.requests / f"{name}.1.db")
+    shutil.copy(file(site, SEALED), site.directory / "requests" / f"{name}.1.db")
 
 
 def plant_a_file(site: Installation, _: str) -> None:
-    (site.holdings.requests / "2026-02-30.1.db").write_bytes(b"planted")
+    (site.directory / "requests" / "2026-02-30.1.db").write_bytes(b"planted")
 
 
 def plant_a_generation(site: Installation, name: str) -> None:
-    shutil.copy(file(site, SEALED), site.holdings.requests / f"{name}.2.db")
+    shutil.copy(file(site, SEALED), site.directory / "requests" / f"{name}.2.db")
 
 
 def plant_a_journal(site: Installation, name: str) -> None:

@@ -37,7 +37,7 @@ def hold(site: Installation) -> Incident:
     terms = Terms(
         case="C-7", reason="evidence", owner="liga", review=review, filters=Filters(), asked={}, is_all=True
     )
-    archive = Archive(site.settings, site.keyring, site.control, resolvers=RESOLVERS)
+    archive = Archive(site.settings, site.holdings, resolvers=RESOLVERS)
     opening = Opening(archive, site.holdings, WORKER, "incident", terms)
     for _ in opening.run():
         pass
@@ -59,8 +59,8 @@ def test_what_an_incident_holds_is_checked_and_its_end_has_its_certificate(site:
 
 
 INCIDENTS: list[tuple[str, Callable[[Installation, Incident], object], str]] = [
-    ("page flipped", lambda site, one: flip(one.place(site.holdings).file, -2000), "not the one that entry"),
-    ("file gone", lambda site, one: one.place(site.holdings).file.unlink(), "its file is missing"),
+    ("page flipped", lambda site, one: flip(site.file(one.place()), -2000), "not the one that entry"),
+    ("file gone", lambda site, one: site.file(one.place()).unlink(), "its file is missing"),
     ("hash changed", lambda site, _: control(site, "UPDATE incident SET file_hash = 'x'"), "another hash"),
     ("not listed", lambda site, _: control(site, "DELETE FROM incident"), "not listed any more, and has no cert"),
     (
@@ -83,8 +83,8 @@ def test_a_manipulated_incident_is_named(
 
 def test_an_incident_that_was_put_back_is_named(site: Installation) -> None:
     incident = hold(site)
-    place = incident.place(site.holdings)
-    content = place.file.read_bytes()
+    file = site.file(incident.place())
+    content = file.read_bytes()
     let_go(site, incident)
-    place.file.write_bytes(content)
+    file.write_bytes(content)
     assert "a file of generation 1 is there again, after its certificate" in faults(site)["incident 1"]

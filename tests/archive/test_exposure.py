@@ -29,7 +29,7 @@ def site(tmp_path: Path) -> Installation:
 
 
 def archive(site: Installation) -> Archive:
-    return Archive(site.settings, site.keyring, site.control, resolvers=RESOLVERS)
+    return Archive(site.settings, site.holdings, resolvers=RESOLVERS)
 
 
 def look(site: Installation, filters: Filters = Filters()) -> audit.AuditEntry:  # noqa: B008 - it is frozen

@@ -247,7 +247,7 @@ def test_growth_is_held_against_the_room_that_is_left(
 
 
 def test_an_examination_that_fails_is_told_and_ends_no_other(installation: Installation) -> None:
-    installation.control._path.write_bytes(bytes(8192))
+    (installation.directory / "control.db").write_bytes(bytes(8192))
     findings = found(installation)
     assert findings["custody.examination"].level == "bad"
     assert "keys.secret" in findings

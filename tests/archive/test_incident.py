@@ -13,19 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consentkit import audit
-from consentkit.archive.incident.copyfile import CopyFile
 from consentkit.archive.incident.integrity import verify
 from consentkit.archive.incident.journal import journal
 from consentkit.archive.incident.listing import (
     Incident,
     find,
-    folder,
 )
 from consentkit.archive.incident.reading import Kept, reading
-from consentkit.archive.rewrite import Generation, LeftOut, write_anew
 from consentkit.archive.store import Cursor, Filters, FoundRequest
-from consentkit.archive.store.digest import EMPTY, digest_key, stored_head
-from consentkit.archive.store.recompute import recomputed_heads, unclaimed_rows
+from consentkit.archive.store.requeststore import Found, Noted, Place, RowsOf
+from consentkit.archive.store.sqlite.store import SqliteStore
 from consentkit.audit import Look
 from consentkit.control import open_sqlcipher
 from consentkit.crypto import Keyring
@@ -55,6 +52,24 @@ HELD = Incident(
     number=1, generation=1, state="open", case_id="", reason="", owner="", opened_us=0, review="", filters="{}",
     rows=3, bytes=0, file_hash="",
 )  # fmt: skip
+
+
+def copied(folder: Path, *pages: list[Found]) -> SqliteStore:
+    """Copy pages of rows into the place of `HELD`."""
+    keyring = Keyring.open(folder / "keys", ())
+    keyring.make(HELD.place().key_name)
+    store = SqliteStore(folder / "data", keyring)
+    with store.copy(HELD.place()) as copy:
+        for page in pages:
+            copy.add(page)
+        copy.finish([])
+    return store
+
+
+def rows_in(store: SqliteStore, place: Place) -> list[Found]:
+    with store.reader(place) as reader:
+        assert reader is not None
+        return list(Kept(HELD, reader).rows(Filters()))
 
 
 GAP = Gap(MONDAY + HOUR_US, MONDAY + 2 * HOUR_US, 17, "sampled", "203.0.113.0/24")
@@ -109,30 +124,20 @@ def test_one_address_keeps_each_place_that_it_was_found_at_and_each_clock_its_ti
             request_id="w-1-1", time="2026-11-23T10:00:00.000001Z", claimed_time="2001-01-01T00:00:00.000007Z"
         ),
     ]
-    with CopyFile(tmp_path / "1.1.db", bytes(32)) as copy:
-        copy.add([(Cursor(1_795_428_000_000_001 + number), row) for number, row in enumerate(rows[::-1])])
-        copy.finish([])
-    connection = open_sqlcipher(tmp_path / "1.1.db", bytes(32), read_only=True)
-    read = list(Kept(HELD, connection).rows(Filters()))
-    connection.close()
-    assert [row for _, row in read] == rows
+    page = [(Cursor(1_795_428_000_000_001 + number), row) for number, row in enumerate(rows[::-1])]
+    store = copied(tmp_path, page)
+    assert [row for _, row in rows_in(store, HELD.place())] == rows
 
 
 def test_a_copy_that_is_written_anew_keeps_each_place_of_an_address(tmp_path: Path) -> None:
-    keyring = Keyring.open(tmp_path / "keys", ())
-    old = Generation(tmp_path / "1.1.db", "incident/1.1", HELD.period)
-    fresh = Generation(tmp_path / "1.2.db", "incident/1.2", HELD.period)
     rows = [
         found_row(request_id=f"w-1-{n}", time=f"2026-11-23T10:00:00.00000{n}Z", country=country)
         for n, country in enumerate(("LV", "EE", "LV"))
     ]
-    with CopyFile(old.file, keyring.make(old.key_name)) as copy:
-        copy.add([(Cursor(1_795_428_000_000_000 + number), row) for number, row in enumerate(rows)])
-        copy.finish([])
-    write_anew(keyring, old, fresh, left_out=LeftOut("r.sequence = ?", (2,)))
-    connection = open_sqlcipher(fresh.file, keyring.load(fresh.key_name), read_only=True)
-    assert [row for _, row in Kept(HELD, connection).rows(Filters())] == [rows[1], rows[0]]
-    connection.close()
+    store = copied(tmp_path, [(Cursor(1_795_428_000_000_000 + number), row) for number, row in enumerate(rows)])
+    last = RowsOf(rows[2].client_address, 1_795_428_000_000_002, 1_795_428_000_000_003)
+    assert store.write_anew(HELD.place(), HELD.place(2), left_out=last).left_out == 1
+    assert [row for _, row in rows_in(store, HELD.place(2))] == [rows[1], rows[0]]
 
 
 def spool_entries(installation: Installation, worker: str, *entries: Entry) -> None:
@@ -169,14 +174,14 @@ def test_a_changed_file_does_not_hold(installation: Installation, harm: Callable
     incident = opened(installation)
     opened(installation, filters=FILTERS["address"])
     assert verify(installation.holdings, incident).fault == ""
-    harm(folder(installation.holdings) / "1.1.db")
+    harm(installation.directory / "incidents" / "1.1.db")
     assert "not the one that entry" in verify(installation.holdings, incident).fault
 
 
 def test_a_row_taken_out_with_the_key_at_hand_does_not_hold(installation: Installation) -> None:
     incident = opened(installation)
-    place = incident.place(installation.holdings)
-    connection = open_sqlcipher(place.file, installation.keyring.load(place.key_name))
+    place = incident.place()
+    connection = open_sqlcipher(installation.file(place), installation.keyring.load(place.key_name))
     connection.execute("DELETE FROM request WHERE id = (SELECT min(id) FROM request)")
     connection.execute("PRAGMA journal_mode = DELETE")
     connection.close()
@@ -274,21 +279,16 @@ ROWS = st.builds(
 def test_whatever_a_row_says_is_copied_as_it_is(
     tmp_path_factory: pytest.TempPathFactory, rows: list[FoundRequest]
 ) -> None:
-    file = tmp_path_factory.mktemp("copy") / "1.1.db"
     times = [f"2026-11-23T10:00:00.{number // 2:06d}Z" for number in range(len(rows))]
     given_rows = [
         msgspec.structs.replace(row, time=time, request_id=f"w-{number % 3}-{number}")
         for number, (row, time) in enumerate(zip(rows, times, strict=True))
     ]
-    with CopyFile(file, bytes(32)) as copy:
-        for start in (0, 5):
-            part = given_rows[start : start + 5] if not start else given_rows[start:]
-            copy.add([(Cursor(1_795_428_000_000_000 + int(row.time[-7:-1])), row) for row in part])
-        copy.finish([])
-    connection = open_sqlcipher(file, bytes(32), read_only=True)
-    read = [row for _, row in Kept(HELD, connection).rows(Filters())]
-    *_, head = EMPTY, *recomputed_heads(connection, digest_key(bytes(32)))
+    page = [(Cursor(1_795_428_000_000_000 + int(row.time[-7:-1])), row) for row in given_rows]
+    store = copied(tmp_path_factory.mktemp("copy"), page[:5], page[5:])
+    contents = store.seal(HELD.place())
+    read = [row for _, row in rows_in(store, HELD.place())]
     assert sorted(read, key=lambda row: row.request_id) == sorted(given_rows, key=lambda row: row.request_id)
-    assert head == stored_head(connection)
-    assert unclaimed_rows(connection) == 0
-    connection.close()
+    noted = {("", contents.batch): Noted(contents.head, 1)}
+    checked = store.check(HELD.place(), noted, is_sealed=True, advance=lambda _: None)
+    assert (checked.rows, checked.fault) == (len(given_rows), "")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from consentkit.archive.destruction import destroy_file
+from consentkit.archive.destruction import destroy_place
 from consentkit.archive.incident.begun import finish_begun
 from consentkit.archive.incident.closing import certificate, close
 from consentkit.archive.incident.integrity import verify
@@ -17,13 +17,11 @@ from consentkit.archive.incident.listing import (
     BadIncident,
     Incident,
     find,
-    folder,
     overdue_reviews,
 )
 from consentkit.archive.incident.reading import reading
 from consentkit.archive.incident.review import move_review
 from consentkit.archive.retention import Retention
-from consentkit.archive.rewrite import write_anew
 from consentkit.archive.store import Filters
 from consentkit.audit import Look
 from consentkit.control import incident as incident_table
@@ -142,7 +140,7 @@ def test_a_backup_from_before_the_closing_does_not_bring_the_rows_back(installat
 
 def test_files_and_keys_that_come_back_after_a_closing_go_again(installation: Installation) -> None:
     opened(installation)
-    file = folder(installation.holdings) / "1.1.db"
+    file = installation.directory / "incidents" / "1.1.db"
     kept_file, key = file.read_bytes(), installation.keyring.load("incident/1.1")
     list(steps_of_closing(installation))
     file.write_bytes(kept_file)
@@ -155,8 +153,7 @@ def test_files_and_keys_that_come_back_after_a_closing_go_again(installation: In
 
 def written_anew(installation: Installation, incident: Incident) -> None:
     """Do to the files what an erasure does, and nothing to the control database."""
-    old, fresh = incident.place(installation.holdings), incident.place(installation.holdings, generation=2)
-    write_anew(installation.keyring, old, fresh)
+    installation.holdings.rows.write_anew(incident.place(), incident.place(2))
 
 
 def test_the_generation_that_an_erasure_left_behind_is_destroyed(installation: Installation) -> None:
@@ -175,8 +172,7 @@ def test_the_generation_that_an_erasure_left_behind_is_destroyed(installation: I
 def test_an_older_control_database_takes_back_what_was_written_anew_since(installation: Installation) -> None:
     incident = opened(installation)
     written_anew(installation, incident)
-    old = incident.place(installation.holdings)
-    for _ in destroy_file(installation.keyring, old.file, old.key_name, wait_seconds=1):
+    for _ in destroy_place(installation.holdings, incident.place(), wait_seconds=1):
         pass
     assert finish(installation) == []
     (present,) = listed(installation)

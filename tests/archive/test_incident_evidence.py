@@ -21,7 +21,6 @@ from consentkit.archive.bundle import BadBundle, Manifest, check
 from consentkit.archive.export import NewFile
 from consentkit.archive.incident.chart import bars, svg
 from consentkit.archive.incident.evidence import EvidenceExport, EvidenceOrder
-from consentkit.archive.incident.listing import folder
 from consentkit.archive.incident.reading import HOUR_US, Hour, reading
 from consentkit.archive.store import Filters, FoundRequest
 from consentkit.audit import Look
@@ -164,7 +163,7 @@ def test_one_changed_byte_is_found(installation: Installation, tmp_path: Path, n
 
 def test_a_bundle_of_a_file_that_does_not_hold_says_so(installation: Installation, tmp_path: Path) -> None:
     opened(installation)
-    file = folder(installation.holdings) / "1.1.db"
+    file = installation.directory / "incidents" / "1.1.db"
     file.write_bytes(file.read_bytes() + b"\0" * 4096)
     path = tmp_path / "bundle.zip"
     run = exported(installation, path)

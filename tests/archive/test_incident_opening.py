@@ -13,7 +13,6 @@ import pytest
 
 from consentkit.archive.incident.listing import (
     BadIncident,
-    folder,
 )
 from consentkit.archive.incident.review import MAX_REVIEW_DAYS
 from consentkit.archive.store import Filters
@@ -57,9 +56,9 @@ def test_the_look_is_in_the_audit_before_a_row_is_read(installation: Installatio
     assert not names(installation)
     assert [(step.done, step.rows) for step in steps] == [
         ("drafted", 0),
+        ("keyed", 0),
         ("copied", 7),
         ("written", 0),
-        ("keyed", 0),
         ("entered", 0),
     ]
     told = installation.audited("incident.")
@@ -123,7 +122,7 @@ def test_a_killed_opening_leaves_nothing_that_the_next_does_not_throw_away(
 
 
 def test_a_disk_that_refuses_leaves_nothing_half_made(installation: Installation) -> None:
-    folder(installation.holdings).mkdir()
+    (installation.directory / "incidents").mkdir()
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     one = opening(installation).run()

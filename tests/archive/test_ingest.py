@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from consentkit.archive.holdings import Holdings
 from consentkit.archive.ingest import Ingester
 from consentkit.archive.period import Catalogue
 from consentkit.archive.resolve import AgentResolver, PlaceResolver, Resolvers
@@ -63,14 +64,18 @@ class Place:
         self.keyring = Keyring.open(self.settings.storage.keys, ())
         self.control = Control(self.directory, self.keyring)
 
+    @property
+    def holdings(self) -> Holdings:
+        return Holdings.open(self.settings.storage, self.keyring, self.control)
+
     def spool(self) -> Spool:
         return Spool(self.directory, self.keyring, max_bytes=2**30)
 
     def ingester(self) -> Ingester:
-        return Ingester(self.directory, self.keyring, Catalogue(self.control, "day"), RESOLVERS)
+        return Ingester(self.holdings, Catalogue(self.control, "day"), RESOLVERS)
 
     def found(self, filters: Filters | None = None, *, limit: int = 0) -> list[FoundRequest]:
-        archive = Archive(self.settings, self.keyring, self.control, resolvers=RESOLVERS)
+        archive = Archive(self.settings, self.holdings, resolvers=RESOLVERS)
         return [row for _, row in archive.search(filters or Filters(), limit=limit)]
 
     def urls(self, filters: Filters | None = None, *, limit: int = 0) -> list[str]:
@@ -275,7 +280,7 @@ def test_pages_go_on_where_the_last_ended(place: Place) -> None:
     fill(place, *(record(NOON - DAY_US + number, url=f"/y{number}") for number in range(20)))
     place.ingester().drain()
     fill(place, *(record(NOON + number % 7, url=f"/s{number}") for number in range(40)))
-    archive = Archive(place.settings, place.keyring, place.control)
+    archive = Archive(place.settings, place.holdings)
     everything = [row.request_id for _, row in archive.search(Filters(), limit=0)]
     paged: list[str] = []
     cursor = None

@@ -152,6 +152,29 @@ def test_measures_say_what_is_on(tmp_path: Path) -> None:
     assert measures(given.settings, given.holdings).has_secret
 
 
+@pytest.mark.parametrize(
+    ("urls", "folder", "servers"),
+    [
+        ({}, "spool requests incidents control", ()),
+        ({"url": "postgresql://db/x"}, "spool", (("PostgreSQL", ("requests", "incidents", "control")),)),
+        (
+            {"requests_url": "clickhouse://db/x"}, "spool control", (("ClickHouse", ("requests", "incidents")),),
+        ),
+        (
+            {"url": "postgresql://db/x", "requests_url": "clickhouse://db/x"}, "spool",
+            (("ClickHouse", ("requests", "incidents")), ("PostgreSQL", ("control",))),
+        ),
+    ],
+    ids=["embedded", "postgresql", "requests alone", "both"],
+)  # fmt: skip
+def test_places_tell_what_lies_in_the_folder_and_what_on_which_server(
+    urls: dict[str, str], folder: str, servers: tuple[tuple[str, tuple[str, ...]], ...]
+) -> None:
+    given = settings(storage=urls)
+    found = storage_places(given, Registry.build(given), TODAY)
+    assert (" ".join(kind for kind, _ in found.kinds), found.servers) == (folder, servers)
+
+
 def test_places_tell_whether_keys_lie_apart(tmp_path: Path) -> None:
     installation = Installation(tmp_path)
     registry = Registry.build(installation.settings)

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from consentkit.archive.custody import custody
 from consentkit.archive.destruction import Order, destroy, finish_rewrite
 from consentkit.archive.period import Period
-from consentkit.archive.periodlock import PeriodLock, custody
+from consentkit.archive.periodlock import PeriodLock
 from consentkit.archive.retention import Outcome, Retention
 from consentkit.archive.schedule import DAY_US, Going
 from consentkit.archive.sealing import seal
@@ -169,7 +170,7 @@ def test_a_process_killed_between_two_steps_leaves_what_the_next_one_finishes(
 def test_readers_may_leave_first_and_new_ones_find_nothing(site: Installation) -> None:
     site.fill(1)
     seal(site.holdings, site.period(DAYS[0]), SYSTEM)
-    reading = PeriodLock(site.holdings.file(site.period(DAYS[0])), exclusive=False)
+    reading = PeriodLock(site.file(site.period(DAYS[0]).place), exclusive=False)
     outcome = run(site, MONDAY + 10 * DAY_US)
     assert (outcome.certificates, [failure.period for failure in outcome.failures]) == ((), [DAYS[0]])
     assert site.states() == {DAYS[0]: "destroying"}
@@ -188,7 +189,7 @@ def test_one_period_that_fails_keeps_no_other_from_going(site: Installation) -> 
 
 def test_two_runs_do_not_do_it_twice(site: Installation) -> None:
     site.fill(1)
-    with custody(site.directory, wait_seconds=0), pytest.raises(StorageError, match="another retention run"):
+    with custody(site.control, wait_seconds=0), pytest.raises(StorageError, match="another retention run"):
         run(site, MONDAY + 10 * DAY_US)
     assert site.states() == {DAYS[0]: "open"}
 

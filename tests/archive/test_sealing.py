@@ -85,7 +85,7 @@ def test_a_late_record_opens_a_sealed_period_which_is_sealed_again(site: Install
 
 def test_a_period_in_which_somebody_reads_is_not_sealed(site: Installation) -> None:
     site.fill(1)
-    reading = PeriodLock(site.holdings.file(site.period(DAYS[0])), exclusive=False)
+    reading = PeriodLock(site.file(site.period(DAYS[0]).place), exclusive=False)
     with pytest.raises(PeriodBusy):
         seal(site.holdings, site.period(DAYS[0]), SYSTEM, wait_seconds=0.1)
     reading.release()

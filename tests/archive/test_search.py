@@ -6,7 +6,6 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-import sqlcipher3.dbapi2 as sqlcipher
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,11 +23,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from consentkit.archive.search import Found
+    from consentkit.archive.store.requeststore import Reader
 
 
 def settle(site: Installation) -> None:
     """Make the first day's file two seconds old: what was sealed this second is read as an open one is."""
-    file = site.holdings.file(site.period(DAYS[0]))
+    file = site.file(site.period(DAYS[0]).place)
     os.utime(file, ns=(0, file.stat().st_mtime_ns - 2_000_000_000))
 
 
@@ -175,7 +175,7 @@ def test_a_reader_who_is_slow_keeps_no_period_from_being_sealed_or_destroyed(tmp
     assert next(reading)[1].url == "/b1"
     for name in DAYS[:2]:
         seal(site.holdings, site.period(name), SYSTEM, wait_seconds=0)
-        PeriodLock(site.holdings.file(site.period(name)), exclusive=True, wait_seconds=0).release()
+        PeriodLock(site.file(site.period(name).place), exclusive=True, wait_seconds=0).release()
     assert urls(reading) == ["/a1", "/b0", "/a0"]
 
 
@@ -186,9 +186,9 @@ def test_a_sealed_file_that_changes_under_a_reader_is_read_again(tmp_path: Path)
     settle(site)
     archive, counts = archive_of(site), []
 
-    def work(connection: sqlcipher.Connection | None, _: object) -> int:
-        assert connection is not None
-        counts.append(connection.execute("SELECT count(*) FROM request").fetchone()[0])
+    def work(reader: Reader | None, _: object) -> int:
+        assert reader is not None
+        counts.append(reader.measure()[0])
         if len(counts) == 1:
             site.store(request(MONDAY, "/late"))
         return len(counts)

@@ -43,7 +43,7 @@ def test_gaps_are_found_without_resolving_the_requests_around_them(
     lost = Gap(MONDAY + 5, MONDAY + 9, 3, "full")
     gap(site, lost)
     monkeypatch.setitem(sys.modules, "consentkit.archive.resolve", None)  # to import it is an error now
-    assert Archive(site.settings, site.keyring, site.control).gaps(Filters()) == [lost]
+    assert Archive(site.settings, site.holdings).gaps(Filters()) == [lost]
 
 
 def test_what_of_the_spool_cannot_be_read_is_told(tmp_path: Path) -> None:

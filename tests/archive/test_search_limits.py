@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlcipher3.dbapi2 as sqlcipher
 
-from consentkit.archive.search.deadline import Deadline, TimeIsUp
+from consentkit.archive.search.deadline import Deadline
 from consentkit.archive.store import Cursor, Filters
+from consentkit.archive.store.requeststore import Place, TimeIsUp
+from consentkit.archive.store.sqlite.reader import SqliteReader
+from consentkit.errors import StorageError
 from tests.archive.installation import DAY_US, MONDAY, Installation
 from tests.archive.searches import archive_of, urls
 
@@ -57,9 +60,17 @@ def test_a_search_without_time_begins_where_it_was_to_begin(tmp_path: Path) -> N
 
 def test_a_statement_that_runs_too_long_is_ended() -> None:
     connection = sqlcipher.connect(":memory:")
-    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
+    endless = "WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n) SELECT id FROM n"
+    connection.execute(f"CREATE VIEW request AS {endless}")
+    reader = SqliteReader(connection, Place("period", "2026-03-02", 1, MONDAY, MONDAY + DAY_US))
     started = time.monotonic()
-    with pytest.raises(TimeIsUp), Deadline(0.05).over(connection):
-        connection.execute(endless).fetchone()
+    with pytest.raises(TimeIsUp), reader.limited(Deadline(0.05)):
+        reader.measure()
     assert time.monotonic() - started < 5
     assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_fault_within_the_time_is_no_end_of_it() -> None:
+    reader = SqliteReader(sqlcipher.connect(":memory:"), Place("period", "2026-03-02", 1, MONDAY, MONDAY + DAY_US))
+    with pytest.raises(StorageError, match=r"2026-03-02\.1\.db.*can't be read"), reader.limited(Deadline(60)):
+        reader.measure()

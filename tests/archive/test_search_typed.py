@@ -40,7 +40,7 @@ def test_requests_are_counted_by_steps_of_time_stored_and_waiting(tmp_path: Path
     site = Installation(tmp_path)
     site.fill(3)
     site.spool(request(MONDAY + 2 * DAY_US + HOUR_US + 5, "/a9"))
-    archive = Archive(site.settings, site.keyring, site.control, resolvers=RESOLVERS)
+    archive = Archive(site.settings, site.holdings, resolvers=RESOLVERS)
     filters = Filters(since_us=MONDAY + DAY_US, until_us=MONDAY + 4 * DAY_US)
     by_hour = over_time(archive, filters, HOUR_US)
     first, second = MONDAY + DAY_US, MONDAY + 2 * DAY_US

@@ -283,7 +283,7 @@ def restricted(place: Installation, *, agent: str = "") -> None:
 
 def test_a_search_leaves_restricted_rows_out_and_counts_them(place: Installation) -> None:
     restricted(place)
-    archive = Archive(place.settings, place.keyring, place.control, resolvers=RESOLVERS)
+    archive = Archive(place.settings, place.holdings, resolvers=RESOLVERS)
     for oldest_first in (False, True):
         search = archive.search(Filters(), limit=0, oldest_first=oldest_first)
         assert sorted(row.url for _, row in search) == ["/later", "/others"]
@@ -301,7 +301,7 @@ def test_a_restriction_of_one_browser_leaves_the_others_alone(place: Installatio
 
 def test_a_top_leaves_restricted_rows_out_and_counts_them(place: Installation) -> None:
     restricted(place)
-    archive = Archive(place.settings, place.keyring, place.control, resolvers=RESOLVERS)
+    archive = Archive(place.settings, place.holdings, resolvers=RESOLVERS)
     counted = top(archive, Filters(), "address")
     assert dict(counted.counts) == {"192.0.2.7": 1, "192.0.2.8": 1}
     assert (counted.rows, counted.restricted) == (2, 3)
@@ -309,7 +309,7 @@ def test_a_top_leaves_restricted_rows_out_and_counts_them(place: Installation) -
 
 def test_who_names_the_case_sees_restricted_rows_and_so_does_the_person(place: Installation) -> None:
     restricted(place)
-    archive = Archive(place.settings, place.keyring, place.control, resolvers=RESOLVERS)
+    archive = Archive(place.settings, place.holdings, resolvers=RESOLVERS)
     search = archive.for_case("request 1").search(Filters(), limit=0)
     assert (len(list(search)), search.restricted) == (5, 0)
     other = archive.for_case("request 2").search(Filters(), limit=0)
@@ -329,7 +329,7 @@ def test_following_leaves_out_what_comes_in_restricted(place: Installation) -> N
     number = entered(place, "restrict").number
     rows = Restricted(network="192.0.2.7", since_us=0, until_us=now_us + DAY_US, reason="They dispute it.")
     restrict(place.control, WORKER, number, rows, today=TODAY)
-    archive = Archive(place.settings, place.keyring, place.control, resolvers=RESOLVERS)
+    archive = Archive(place.settings, place.holdings, resolvers=RESOLVERS)
     follow = Follow(archive, place.directory, place.keyring, Filters())
     place.spool(request(now_us, "/hers"), request(now_us + 1, "/others", address="192.0.2.8"))
     assert [row.url for _, row in follow.fresh()] == ["/others"]

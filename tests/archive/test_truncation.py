@@ -7,10 +7,10 @@ import pytest
 
 from consentkit.archive.periodlock import PeriodBusy, PeriodLock
 from consentkit.archive.retention import Retention
-from consentkit.archive.sealing import file_hash, seal
+from consentkit.archive.sealing import seal
 from consentkit.archive.search import Archive
 from consentkit.archive.store import Filters
-from consentkit.archive.store.periodfile import PeriodFile
+from consentkit.archive.store.sqlite.periodfile import PeriodFile
 from consentkit.archive.truncation import truncate, truncate_due
 from consentkit.audit import SYSTEM
 from consentkit.errors import StorageError
@@ -45,7 +45,7 @@ def cut(site: Installation, days: int | None = 3, now_us: int = MONDAY + 3 * DAY
 
 
 def rows(site: Installation) -> list[FoundRequest]:
-    archive = Archive(site.settings, site.keyring, site.control, resolvers=RESOLVERS)
+    archive = Archive(site.settings, site.holdings, resolvers=RESOLVERS)
     return [row for _, row in archive.search(Filters(), limit=0)]
 
 
@@ -78,7 +78,8 @@ def test_nothing_but_the_addresses_changes(site: Installation) -> None:
 
 def test_a_networks_addresses_of_two_places_keep_each_its_own(site: Installation) -> None:
     period = site.period(DAYS[0])
-    reopened = PeriodFile.open(site.holdings.file(period), site.keyring.load(period.key_name), period, RESOLVERS)
+    file, key = site.file(period.place), site.keyring.load(period.key_name)
+    reopened = PeriodFile.open(file, key, period.place, RESOLVERS)
     for address, city in (("c0000207", "Riga"), ("c00002c8", "Ventspils")):
         reopened.connection.execute(f"UPDATE client SET city = '{city}' WHERE address = x'{address}'")
     reopened.close()
@@ -99,7 +100,7 @@ def test_the_generation_before_is_destroyed_and_a_backup_does_not_give_it_back(
     cut(site)
     present = site.period(DAYS[0])
     assert (present.generation, present.rows, present.state) == (2, len(ADDRESSES), "sealed")
-    assert present.file_hash == file_hash(site.holdings.file(present)) != old.file_hash
+    assert present.file_hash == site.holdings.rows.file_hash(present.place) != old.file_hash
     assert site.keyring.names("period") == [f"period/{DAYS[0]}.2"]
     assert site.keyring.was_destroyed(old.key_name)
     assert [name for name in site.files() if ".1.db" in name] == []
@@ -138,7 +139,7 @@ def test_after_a_restore_from_before_the_cut_only_what_was_cut_is_left(
 def test_one_period_that_is_read_keeps_no_other_from_being_cut(site: Installation) -> None:
     site.store(request(MONDAY - DAY_US, "/before"))
     seal(site.holdings, site.period("2026-03-01"), SYSTEM)
-    with PeriodLock(site.holdings.file(site.period(DAYS[0])), exclusive=True), pytest.raises(PeriodBusy):
+    with PeriodLock(site.file(site.period(DAYS[0]).place), exclusive=True), pytest.raises(PeriodBusy):
         cut(site)
     assert [site.period(name).is_truncated for name in ("2026-03-01", DAYS[0])] == [1, 0]
 
@@ -177,7 +178,7 @@ def test_what_was_applied_is_known_to_the_new_generation(site: Installation, tmp
 
 def test_a_search_that_began_before_the_switch_finds_the_rows(site: Installation) -> None:
     site.store(request(MONDAY + DAY_US, "/next"))
-    archive = Archive(site.settings, site.keyring, site.control, resolvers=RESOLVERS)
+    archive = Archive(site.settings, site.holdings, resolvers=RESOLVERS)
     found = archive.search(Filters(), limit=0)
     assert next(found)[1].url == "/next"  # the older period is listed, and not yet opened
     cut(site)
@@ -185,7 +186,7 @@ def test_a_search_that_began_before_the_switch_finds_the_rows(site: Installation
 
 
 def test_a_reader_keeps_the_generation_before_until_it_leaves(site: Installation) -> None:
-    reading = PeriodLock(site.holdings.file(site.period(DAYS[0])), exclusive=False)
+    reading = PeriodLock(site.file(site.period(DAYS[0]).place), exclusive=False)
     with pytest.raises(PeriodBusy):
         cut(site)
     reading.release()
@@ -215,7 +216,7 @@ def test_a_crash_after_the_switch_is_finished_by_retention_before_the_certificat
 
 
 def test_a_file_that_is_not_the_sealed_one_is_not_rewritten(site: Installation) -> None:
-    file = site.holdings.file(site.period(DAYS[0]))
+    file = site.file(site.period(DAYS[0]).place)
     file.write_bytes(file.read_bytes() + b"\0")
     with pytest.raises(StorageError, match="not the file that was sealed"):
         cut(site)
@@ -235,7 +236,7 @@ def test_the_ingester_stores_into_the_generation_that_there_is(site: Installatio
 
 def test_no_full_address_of_a_client_is_left_in_the_new_generation(site: Installation) -> None:
     cut(site)
-    archive = Archive(site.settings, site.keyring, site.control, resolvers=RESOLVERS)
+    archive = Archive(site.settings, site.holdings, resolvers=RESOLVERS)
     exact = Filters(networks=("192.0.2.7/32",))
     assert list(archive.search(exact, limit=0)) == []
     assert len(list(archive.search(Filters(networks=("192.0.2.0/24",)), limit=0))) == 2

@@ -46,17 +46,17 @@ def holdings(config: Path) -> Holdings:
     spool.close()
     control = Control(storage.directory, keyring)
     resolvers = Resolvers(AgentResolver(), PlaceResolver(None, "country"))
-    ingester = Ingester(storage.directory, keyring, Catalogue(control, "day"), resolvers)
+    holdings = Holdings.open(storage, keyring, control)
+    ingester = Ingester(holdings, Catalogue(control, "day"), resolvers)
     ingester.drain()
     ingester.close()
-    holdings = Holdings(storage.directory, keyring, control)
     for period in Catalogue(control, "day").list():
         seal(holdings, period, SYSTEM)
     return holdings
 
 
 def period_file(holdings: Holdings) -> Path:
-    return next(iter(sorted(holdings.requests.glob("*.db"))))
+    return next(iter(sorted((holdings.directory / "requests").glob("*.db"))))
 
 
 def test_what_holds_is_said_up_to_which_entry_and_recorded(consentkit: Command, holdings: Holdings) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from consentkit import audit
+from consentkit.archive.holdings import Holdings
 from consentkit.archive.ingest import Ingester
 from consentkit.archive.period import Catalogue
 from consentkit.archive.periodlock import PeriodLock
@@ -261,7 +262,7 @@ def test_an_export_into_a_pipe_that_nobody_reads_keeps_no_period_from_going(conf
     keyring = Keyring.open(settings.storage.keys, ())
     control = Control(settings.storage.directory, keyring)
     catalogue = Catalogue(control, "day")
-    ingester = Ingester(settings.storage.directory, keyring, catalogue, RESOLVERS)
+    ingester = Ingester(Holdings.open(settings.storage, keyring, control), catalogue, RESOLVERS)
     assert ingester.drain() == 3_000
     ingester.close()
     command = [str(Path(sys.executable).with_name("consentkit")), "log", "export", "--format", "json", *WHY]

@@ -15,6 +15,7 @@ import pytest
 
 from consentkit import audit
 from consentkit.archive import inforce
+from consentkit.archive.holdings import Holdings
 from consentkit.archive.ingest import Ingester
 from consentkit.archive.period import Catalogue
 from consentkit.archive.resolve import AgentResolver, PlaceResolver, Resolvers
@@ -66,7 +67,7 @@ def stored(config: Path, control: Control) -> Control:
         spool.append(record(NOW - days_ago * DAY_US))
     spool.close()
     resolvers = Resolvers(AgentResolver(), PlaceResolver(None, "country"))
-    ingester = Ingester(storage.directory, keyring, Catalogue(control, "day"), resolvers)
+    ingester = Ingester(Holdings.open(storage, keyring, control), Catalogue(control, "day"), resolvers)
     ingester.drain()
     ingester.close()
     return control

@@ -71,6 +71,13 @@ def storage_document(say: Catalogue, places: StoragePlaces, default_language: st
         "incidents": say.gettext("rows held for incidents: a key of each incident"),
         "control": say.gettext("choices, audit, people and statistics: a key of the database"),
     }
+    on_server = {
+        "requests": say.gettext(
+            "requests by period; addresses, web addresses and browsers encrypted: a key of each period"
+        ),
+        "incidents": say.gettext("rows held for incidents, encrypted likewise: a key of each incident"),
+        "control": say.gettext("choices, audit, people and statistics: protected as the server itself is"),
+    }
     apart = {
         True: say.gettext("Data and keys lie on different devices."),
         False: say.gettext("Data and keys lie on the same device: a copy of the whole disk holds both."),
@@ -88,6 +95,7 @@ def storage_document(say: Catalogue, places: StoragePlaces, default_language: st
                     fact(say.gettext("State"), place_text(say, places.region, default_language)),
                     fact(say.gettext("Folder of the data"), places.directory),
                     fact(say.gettext("What lies in it, encrypted"), *(kinds[name] for name, _ in places.kinds)),
+                    *(fact(server, *(on_server[name] for name in names)) for server, names in places.servers),
                     fact(say.gettext("Folder of the keys"), places.keys),
                     fact(say.gettext("Keys apart from the data"), apart[places.keys_apart]),
                 ),

@@ -1,12 +1,11 @@
 """Counting one hour of a period.
 
-Owns the statements, and that memory stays bounded whatever clients sent. Which hours are counted, and where the
-counts go, is `hours`' job.
+Owns sorting its requests into groups, and that memory stays bounded whatever clients sent. Which hours are
+counted, and where the counts go, is `hours`' job.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
@@ -14,14 +13,13 @@ import msgspec
 
 from consentkit.archive.aggregate import terms
 from consentkit.archive.aggregate.folding import Group, fold, fold_availability
-from consentkit.archive.store.tables import TIES
 from consentkit.requestlog.record import OUTCOMES
 
 if TYPE_CHECKING:
-    import sqlcipher3.dbapi2 as sqlcipher
+    from collections.abc import Mapping
 
     from consentkit.archive.aggregate.terms import Dimension
-    from consentkit.archive.period import Period
+    from consentkit.archive.store.requeststore import Reader
     from consentkit.requestlog.record import Outcome
 
 HOUR_US: Final = 3_600_000_000
@@ -32,24 +30,6 @@ _OF_RESOURCE: Final[tuple[Dimension, ...]] = ("method", "path_group")
 # Groups of one dimension that are looked at in one hour; those that first came later in the period, as names
 # made up in a flood do, are of the rest.
 _MAX_CANDIDATES: Final = 10_000
-
-# One person holds all addresses of an IPv6 /64 (RFC 6177), and takes another of them at will (RFC 8981).
-_CLIENT: Final = "CASE length(c.address) WHEN 16 THEN substr(c.address, 1, 8) ELSE c.address END"
-
-# What repeats is sorted into groups once, oldest first, and each request by numbers.
-_AGENTS: Final = """
-SELECT id, device_type, browser, os FROM agent
-WHERE id IN (SELECT agent FROM request WHERE id >= ? AND id < ?) ORDER BY id"""
-_RESOURCES: Final = f"""
-SELECT id, method, substr(path, 1, {terms.MAX_SEGMENT + 2}) FROM resource
-WHERE id IN (SELECT resource FROM request WHERE id >= ? AND id < ?) ORDER BY id"""  # noqa: S608 - a number
-_REQUESTS: Final = f"""
-SELECT {_CLIENT}, c.country, r.agent, r.resource, r.status, r.outcome, r.duration_us
-FROM request r JOIN client c ON c.id = r.client WHERE r.id >= ? AND r.id < ?"""  # noqa: S608 - our own names
-
-_MEASURE: Final = """
-SELECT (SELECT count(*) FROM request WHERE id >= ? AND id < ?),
-  (SELECT coalesce(sum(lost), 0) FROM gap WHERE until_us >= ? AND until_us < ?)"""
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -64,26 +44,24 @@ class Measured(msgspec.Struct, frozen=True):
     lost: int
 
 
-def measure(connection: sqlcipher.Connection, period: Period, hour_us: int) -> Measured:
+def measure(reader: Reader, hour_us: int) -> Measured:
     """Return how much one hour of a period holds: rows are only added, so another number is another content."""
-    values = (*_numbers(period, hour_us), hour_us, hour_us + HOUR_US)
-    return Measured(*connection.execute(_MEASURE, values).fetchone())
+    return Measured(*reader.measure_hour(hour_us))
 
 
-def count_hour(connection: sqlcipher.Connection, period: Period, hour_us: int) -> dict[Dimension, dict[str, int]]:
+def count_hour(reader: Reader, hour_us: int) -> dict[Dimension, dict[str, int]]:
     """Return the requests of one hour by dimension and value, small groups folded.
 
     An hour of fewer than `MIN_CLIENTS` addresses has its total alone.
 
     Args:
-        connection: the period's file.
-        period: which one it is.
+        reader: of the period.
         hour_us: the hour's first instant.
 
     Raises:
-        sqlcipher3.dbapi2.Error: as the driver does.
+        StorageError: the period can't be read.
     """
-    hour = _Hour(connection, _numbers(period, hour_us))
+    hour = _Hour(reader, hour_us)
     total = Group()
     for group in hour.dimensions["country"].by_value.values():
         total.absorb(group)
@@ -94,9 +72,6 @@ def count_hour(connection: sqlcipher.Connection, period: Period, hour_us: int) -
         cells |= {dimension: fold(groups.by_value) for dimension, groups in hour.dimensions.items()}
         cells["availability"] = fold_availability(hour.answered, hour.failed)
     return cells
-
-
-_Numbers = tuple[int, int]
 
 
 class _Groups:
@@ -125,34 +100,33 @@ class _Hour:
         answered, failed: the two groups of the latter.
     """
 
-    def __init__(self, connection: sqlcipher.Connection, numbers: _Numbers) -> None:
+    def __init__(self, reader: Reader, hour_us: int) -> None:
         self.dimensions: defaultdict[Dimension, _Groups] = defaultdict(_Groups)
         self.answered, self.failed = Group(), Group()
-        self._count(connection, numbers)
+        self._count(reader, hour_us)
 
-    def _count(self, connection: sqlcipher.Connection, numbers: _Numbers) -> None:
-        agents, resources = self._agents(connection, numbers), self._resources(connection, numbers)
+    def _count(self, reader: Reader, hour_us: int) -> None:
+        words = reader.hour_words(hour_us)
+        agents, resources = self._agents(words.agents), self._resources(words.resources)
         countries = self.dimensions["country"]
         answers: defaultdict[tuple[int, int, int], Group] = defaultdict(Group)
-        for client, country, agent, resource, status, outcome, duration_us in connection.execute(
-            _REQUESTS, numbers
+        for client, country, agent, resource, status, outcome, duration, requests in reader.hour_requests(
+            hour_us, terms.DURATION_BOUNDS_US
         ):
-            countries.of(country or terms.UNKNOWN).add(client)
+            countries.of(country or terms.UNKNOWN).add(client, requests)
             for group in agents[agent]:
-                group.add(client)
+                group.add(client, requests)
             for group in resources[resource]:
-                group.add(client)
-            answers[status, outcome, bisect_right(terms.DURATION_BOUNDS_US, duration_us)].add(client)
+                group.add(client, requests)
+            answers[status, outcome, duration].add(client, requests)
         for (status, outcome, duration), group in answers.items():
             self._answers(status, OUTCOMES[outcome], terms.DURATION_CLASSES[duration], group)
 
-    def _agents(
-        self, connection: sqlcipher.Connection, numbers: _Numbers
-    ) -> dict[int, tuple[Group, Group, Group]]:
+    def _agents(self, words: Mapping[int, tuple[str, str, str]]) -> dict[int, tuple[Group, Group, Group]]:
         devices, browsers, systems = (self.dimensions[name] for name in _OF_AGENT)
         shared: dict[tuple[Group, Group, Group], tuple[Group, Group, Group]] = {}
         found = {}
-        for agent, device_type, browser, system in connection.execute(_AGENTS, numbers):
+        for agent, (device_type, browser, system) in words.items():
             groups = (
                 devices.of(device_type),
                 browsers.of(terms.family_group(browser)),
@@ -161,11 +135,11 @@ class _Hour:
             found[agent] = shared.setdefault(groups, groups)
         return found
 
-    def _resources(self, connection: sqlcipher.Connection, numbers: _Numbers) -> dict[int, tuple[Group, Group]]:
+    def _resources(self, words: Mapping[int, tuple[str, str]]) -> dict[int, tuple[Group, Group]]:
         methods, paths = (self.dimensions[name] for name in _OF_RESOURCE)
         shared: dict[tuple[Group, Group], tuple[Group, Group]] = {}
         found = {}
-        for resource, method, path in connection.execute(_RESOURCES, numbers):
+        for resource, (method, path) in words.items():
             groups = methods.of(terms.method_group(method)), paths.of(terms.path_group(path))
             found[resource] = shared.setdefault(groups, groups)
         return found
@@ -175,8 +149,3 @@ class _Hour:
         self.dimensions["outcome"].of(outcome).absorb(group)
         self.dimensions["duration_class"].of(duration).absorb(group)
         (self.failed if terms.is_failed(status, outcome) else self.answered).absorb(group)
-
-
-def _numbers(period: Period, hour_us: int) -> _Numbers:
-    first = (hour_us - period.since_us) * TIES
-    return first, first + HOUR_US * TIES

@@ -35,9 +35,9 @@ class Group:
         self.requests = 0
         self.clients: set[bytes] = set()
 
-    def add(self, client: bytes) -> None:
-        """Take in a request of one client."""
-        self.requests += 1
+    def add(self, client: bytes, requests: int = 1) -> None:
+        """Take in requests of one client."""
+        self.requests += requests
         if len(self.clients) < MIN_CLIENTS:
             self.clients.add(client)
 

@@ -10,19 +10,17 @@ Nothing here is needed to store the log: all of it can be done again, and does n
 
 from __future__ import annotations
 
-import contextlib
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
-import sqlcipher3.dbapi2 as sqlcipher
 from sqlalchemy import and_, func, select
 
 from consentkit.archive.aggregate.counting import HOUR_US, Measured, count_hour, measure
 from consentkit.archive.period import Catalogue
-from consentkit.archive.periodlock import PeriodBusy, PeriodLock
-from consentkit.control import aggregate, aggregate_hour, open_sqlcipher
-from consentkit.errors import ConsentKitError, StorageError
+from consentkit.archive.periodlock import PeriodBusy
+from consentkit.control import aggregate, aggregate_hour
+from consentkit.errors import ConsentKitError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
     from consentkit.archive.aggregate.terms import Dimension
     from consentkit.archive.holdings import Holdings
     from consentkit.archive.period import Period
+    from consentkit.archive.store.requeststore import Reader
     from consentkit.control import Control
 
 # Records come a moment after their time, and are stored a moment after that.
@@ -40,13 +39,16 @@ BUDGET_SECONDS: Final = 0.5
 
 _WAIT_SECONDS: Final = 0.2
 
+# Periods in one question: a database takes so many values and no more.
+_NAMES_AT_ONCE: Final = 1000
+
 
 class CountedHour(msgspec.Struct, frozen=True):
     """One hour as it was counted.
 
     Attributes:
-        period, generation: from which file.
-        file_hash: of the file if it was sealed when it was last looked at; empty if not.
+        period, generation: from which place.
+        file_hash: of that place if it was sealed when it was last looked at; empty if not.
         measured: how much it held.
     """
 
@@ -138,16 +140,16 @@ def counted_hours(control: Control, periods: Sequence[Period]) -> dict[str, dict
         return found
     hour, cell = aggregate_hour.c, aggregate.c
     total = and_(cell.hour_us == hour.hour_us, cell.dimension == "total")
-    statement = (
-        select(aggregate_hour, func.coalesce(cell.requests, 0).label("requests"))
-        .outerjoin(aggregate, total)
-        .where(hour.period.in_(found))
-    )
-    with control.transaction() as connection:
-        for row in connection.execute(statement):
-            found[row.period][row.hour_us] = CountedHour(
-                row.period, row.generation, row.file_hash, Measured(row.requests, row.lost)
-            )
+    requests = func.coalesce(cell.requests, 0).label("requests")
+    statement = select(aggregate_hour, requests).outerjoin(aggregate, total)
+    names = list(found)
+    with control.reading() as connection:
+        for start in range(0, len(names), _NAMES_AT_ONCE):
+            some = hour.period.in_(names[start : start + _NAMES_AT_ONCE])
+            for row in connection.execute(statement.where(some)):
+                found[row.period][row.hour_us] = CountedHour(
+                    row.period, row.generation, row.file_hash, Measured(row.requests, row.lost)
+                )
     return found
 
 
@@ -194,9 +196,9 @@ class _Hours:
             wait_seconds: how long who has the period for himself may take to leave it.
         """
         stale = self._stale(due)
-        file = self._holdings.file(self._period)
-        if stale and file.exists() and not self._holdings.keyring.was_destroyed(self._period.key_name):
-            with PeriodLock(file, exclusive=False, wait_seconds=wait_seconds):
+        place, holdings = self._period.place, self._holdings
+        if stale and holdings.rows.exists(place) and not holdings.keyring.was_destroyed(place.key_name):
+            with holdings.rows.lock(place, exclusive=False, wait_seconds=wait_seconds):
                 return self._count_locked(stale, deadline)
         self.is_complete = not stale
         return 0
@@ -214,34 +216,25 @@ class _Hours:
         ]
 
     def _count_locked(self, stale: Sequence[int], deadline: float | None) -> int:
-        key = self._holdings.keyring.load(self._period.key_name)
         looks: list[_Look] = []
         try:
-            with contextlib.closing(
-                open_sqlcipher(self._holdings.file(self._period), key, read_only=True)
-            ) as connection:
+            with self._holdings.rows.reader(self._period.place) as reader:  # number and counts as of one instant
                 for hour_us in stale:
                     if looks and deadline is not None and time.monotonic() >= deadline:
                         break
-                    looks.append(self._look(connection, hour_us))
-        except sqlcipher.Error as exc:
-            raise StorageError(self._period.file_name, f"the period can't be counted ({exc})") from exc
-        finally:  # what could be counted of a damaged file is kept
+                    looks.append(self._look(reader, hour_us))
+        finally:  # what could be counted of a damaged period is kept
             self._store(looks)
         self.is_complete = len(looks) == len(stale)
         return sum(look.counts is not None for look in looks)
 
-    def _look(self, connection: sqlcipher.Connection, hour_us: int) -> _Look:
+    def _look(self, reader: Reader | None, hour_us: int) -> _Look:
         """Count an hour if it holds another number than when it was counted."""
-        connection.execute("BEGIN")  # the number and the counts are as of one instant
-        try:
-            measured = measure(connection, self._period, hour_us)
-            before = self._counted.get(hour_us)
-            if before is not None and before.measured == measured:
-                return _Look(hour_us, measured, None)
-            return _Look(hour_us, measured, count_hour(connection, self._period, hour_us))
-        finally:
-            connection.execute("ROLLBACK")
+        measured = Measured(0, 0) if reader is None else measure(reader, hour_us)
+        before = self._counted.get(hour_us)
+        if before is not None and before.measured == measured:
+            return _Look(hour_us, measured, None)
+        return _Look(hour_us, measured, {} if reader is None else count_hour(reader, hour_us))
 
     def _store(self, looks: Sequence[_Look]) -> None:
         """Replace what is known of hours, in one transaction; none is there in part."""

@@ -203,7 +203,7 @@ def _hours(control: Control, since_us: int, until_us: int, dimension: Dimension)
         .order_by(hour.hour_us)
     )
     found: dict[int, _Hour] = {}
-    with control.transaction() as connection:
+    with control.reading() as connection:
         for row in connection.execute(statement):
             one = found.setdefault(row.hour_us, _Hour(row.hour_us, 0, row.lost, {}))
             if row.dimension == "total":

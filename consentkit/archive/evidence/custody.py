@@ -1,7 +1,7 @@
 """One period as it lies there, held against what the chain and the catalogue say of it.
 
-Owns the order of questions: the chain by itself, the catalogue, key and file, and at last the rows. The first
-that fails is told.
+Owns the order of questions: the chain by itself, the catalogue, the key, and at last the rows, which their store
+checks. The first that fails is told.
 """
 
 from __future__ import annotations
@@ -10,21 +10,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from consentkit.archive.evidence.contents import check_contents
 from consentkit.archive.evidence.replay import Expected
-from consentkit.archive.sealing import file_hash
 from consentkit.errors import KeyUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from consentkit.archive.evidence.listing import Listed
     from consentkit.archive.evidence.replay import Replay
-    from consentkit.crypto import Keyring
-
-# What SQLite leaves beside a database that is being written: beside a sealed one it could change what is read.
-_BESIDE = ("-wal", "-journal")
+    from consentkit.archive.holdings import Holdings
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,23 +38,23 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_period(
-    keyring: Keyring, name: str, listed: Listed | None, replay: Replay, *, advance: Callable[[float], None]
+    holdings: Holdings, name: str, listed: Listed | None, replay: Replay, *, advance: Callable[[float], None]
 ) -> Verdict:
     """Check one period.
 
     Args:
-        keyring: opens its key; the caller holds the lock on its file.
+        holdings: the store; the caller holds the period's lock.
         name: which one.
         listed: what the catalogue says; None = it doesn't list it.
         replay: what the chain says.
-        advance: called with the share of the file that was read since the last call.
+        advance: called with the share of the rows that was read since the last call.
     """
     expected = replay.periods.get(name)
     fault = _of_chain(expected, listed, replay)
     state = expected.state if expected else listed.state if listed else "unknown"
     if fault or listed is None or state in ("destroying", "destroyed"):
         return Verdict(place=name, state=state, fault=fault)
-    return _of_file(keyring, listed, expected or Expected(), replay, advance)
+    return _of_rows(holdings, listed, expected or Expected(), replay, advance)
 
 
 def _of_chain(expected: Expected | None, listed: Listed | None, replay: Replay) -> str:
@@ -100,36 +94,28 @@ def _unknown_to_chain(listed: Listed | None, replay: Replay) -> str:
     return f"is listed as {listed.state}, and no entry of the audit says so"
 
 
-def _of_file(
-    keyring: Keyring, listed: Listed, expected: Expected, replay: Replay, advance: Callable[[float], None]
+def _of_rows(
+    holdings: Holdings, listed: Listed, expected: Expected, replay: Replay, advance: Callable[[float], None]
 ) -> Verdict:
-    file = listed.file
-
     def verdict(fault: str, rows: int | None = None) -> Verdict:
         return Verdict(place=listed.name, state=expected.state, rows=rows, fault=fault)
 
-    if not file.exists():
+    if not holdings.rows.exists(listed.place):
         # The catalogue lists a period a moment before its file is made.
         return verdict("its file is missing, and it has no certificate" if expected.entries else "", 0)
     try:
-        key = keyring.load(listed.key_name)
+        holdings.keyring.load(listed.place.key_name)
     except KeyUnavailable as exc:
         return verdict(f"its {exc}")
     sealed = expected.sealed
-    if sealed is not None and (beside := _file_beside(file)):
-        return verdict(f"{beside} lies beside its sealed file")
+    content = holdings.rows.check(listed.place, expected.noted, is_sealed=sealed is not None, advance=advance)
+    if content.fault and not content.file_hash:  # what is there was not even read
+        return verdict(content.fault, content.rows)
     # After a restore that was meant, a file may be further on than the entries that are left of it.
-    is_sealed_file = sealed is None or file_hash(file) == sealed.file_hash
-    content = check_contents(file, key, expected.noted, advance=advance)
+    is_sealed_file = sealed is None or content.file_hash == sealed.file_hash
     if sealed is not None and not is_sealed_file and (content.fault or sealed.entry > replay.accepted):
         reasons = (f"its file is not the one that entry {sealed.entry} sealed", content.fault)
         return verdict("; ".join(filter(None, reasons)), content.rows)
     if sealed is not None and is_sealed_file and not content.fault and content.rows != sealed.rows:
         return verdict(f"it holds {content.rows} rows, and entry {sealed.entry} says {sealed.rows}", content.rows)
     return verdict(content.fault, content.rows)
-
-
-def _file_beside(file: Path) -> str:
-    """Return the name of what lies beside a sealed file and could change what is read; empty = nothing."""
-    beside = (f"{file.name}{suffix}" for suffix in _BESIDE)
-    return next((name for name in beside if file.with_name(name).exists()), "")

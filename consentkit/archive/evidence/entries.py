@@ -29,6 +29,7 @@ class PeriodDetail(msgspec.Struct, frozen=True, kw_only=True):
         file_hash: SHA-256 of the sealed file.
         replaces_file_hash: of the file that a rewrite took the place of.
         batch, head: the running digest, in hexadecimal.
+        lane: whose; empty where a place has one writer.
         announced_in_entry: number of the ``period.destroying`` that a certificate follows.
     """
 
@@ -40,6 +41,7 @@ class PeriodDetail(msgspec.Struct, frozen=True, kw_only=True):
     replaces_file_hash: str = ""
     batch: int = 0
     head: str = ""
+    lane: str = ""
     announced_in_entry: int | None = None
 
     @property

@@ -12,7 +12,7 @@ from consentkit import audit
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
-    from consentkit.archive.store.digest import Head
+    from consentkit.archive.store.requeststore import Head
     from consentkit.audit import Actor
     from consentkit.control import Control
 
@@ -40,11 +40,19 @@ def note_heads(control: Control, actor: Actor, written: MutableMapping[str, Writ
     noted = dict(written)
     if not noted:
         return
-    heads = [
-        {"period": name, "generation": generation, "batch": head.batch, "head": head.digest.hex()}
-        for name, (generation, head) in noted.items()
-    ]
-    audit.record(control, actor, ACTION, detail={"heads": heads})
+    audit.record(control, actor, ACTION, detail={"heads": [_told(name, one) for name, one in noted.items()]})
     for name, one in noted.items():
         if written.get(name) == one:
             del written[name]
+
+
+def _told(name: str, written: WrittenHead) -> dict[str, object]:
+    head = written.head
+    of_lane = {"lane": head.lane} if head.lane else {}
+    return {
+        "period": name,
+        "generation": written.generation,
+        **of_lane,
+        "batch": head.batch,
+        "head": head.digest.hex(),
+    }

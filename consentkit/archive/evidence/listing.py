@@ -5,13 +5,14 @@ Owns that likeness, so that one check serves both. What the columns mean is left
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 from sqlalchemy import select
 
+from consentkit.archive.incident.listing import place_of
 from consentkit.archive.period import Period
+from consentkit.archive.store.requeststore import Place
 from consentkit.control import incident as incident_table
 from consentkit.control import period as period_table
 
@@ -22,26 +23,23 @@ if TYPE_CHECKING:
 
     from consentkit.archive.holdings import Holdings
 
-INCIDENTS: Final = "incidents"
-
 _INCIDENT_STATES: Final = {"open": "sealed", "closing": "destroying", "closed": "destroyed"}
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
-    """One file of rows as the control database lists it.
+    """One place of rows as the control database lists it.
 
     Attributes:
         name: the period's, or ``incident 3``.
-        file, key_name: where its present generation lies.
+        place: where its present generation lies.
         generation, old_generation: the present one, and the one still to be destroyed.
         state: ``open``, ``sealed``, ``destroying`` or ``destroyed``; what an incident holds is ``sealed``.
-        file_hash: of the sealed file.
+        file_hash: of the sealed place.
         destroyed_us: when it went.
     """
 
     name: str
-    file: Path
-    key_name: str
+    place: Place
     generation: int
     old_generation: int | None
     state: str
@@ -66,10 +64,10 @@ def all_listed(holdings: Holdings, name: str | None = None) -> dict[str, Listed]
         StorageError: the control database can't be read.
     """
     with holdings.control.transaction() as connection:
-        return {one.name: one for one in _listed(connection, holdings, name)}
+        return {one.name: one for one in _listed(connection, name)}
 
 
-def _listed(connection: Connection, holdings: Holdings, name: str | None) -> Iterator[Listed]:
+def _listed(connection: Connection, name: str | None) -> Iterator[Listed]:
     periods = select(period_table)
     incidents = select(incident_table)
     if name is not None:
@@ -77,16 +75,15 @@ def _listed(connection: Connection, holdings: Holdings, name: str | None) -> Ite
         periods = periods.where(period_table.c.name == name)
         incidents = incidents.where(incident_table.c.number == (int(number) if number.isdecimal() else -1))
     for row in connection.execute(periods):
-        yield _period(holdings, Period(**row._asdict()))
+        yield _period(Period(**row._asdict()))
     for row in connection.execute(incidents):
-        yield _incident(holdings, row)
+        yield _incident(row)
 
 
-def _period(holdings: Holdings, period: Period) -> Listed:
+def _period(period: Period) -> Listed:
     return Listed(
         name=period.name,
-        file=holdings.file(period),
-        key_name=period.key_name,
+        place=period.place,
         generation=period.generation,
         old_generation=period.old_generation,
         state=period.state,
@@ -95,12 +92,10 @@ def _period(holdings: Holdings, period: Period) -> Listed:
     )
 
 
-def _incident(holdings: Holdings, row: Row[tuple[object, ...]]) -> Listed:
-    stem = f"{row.number}.{row.generation}"
+def _incident(row: Row[tuple[object, ...]]) -> Listed:
     return Listed(
         name=incident_name(row.number),
-        file=holdings.directory / INCIDENTS / f"{stem}.db",
-        key_name=f"incident/{stem}",
+        place=place_of(row.number, row.generation),
         generation=row.generation,
         old_generation=row.old_generation,
         state=_INCIDENT_STATES.get(row.state, row.state),

@@ -1,7 +1,7 @@
 """Playing the chain again: what each period, and each incident's copy, must be by what the audit says of it.
 
-Owns what follows from one entry after the other. Holding it against files, keys and the catalogue is left to
-`custody` and `contents`.
+Owns what follows from one entry after the other. Holding it against rows, keys and the catalogue is left to
+`custody`.
 """
 
 from __future__ import annotations
@@ -9,18 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from consentkit.archive.evidence.entries import PeriodDetail, details
+from consentkit.archive.store.requeststore import Noted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from consentkit.audit import AuditEntry
-
-
-class Noted(NamedTuple):
-    """A head as an entry noted it, in hexadecimal."""
-
-    head: str
-    entry: int
 
 
 class Sealed(NamedTuple):
@@ -37,7 +31,7 @@ class Expected:
     Attributes:
         generation: of its file; None = no entry says.
         state: ``open``, ``sealed``, ``destroying`` or ``destroyed``.
-        noted: heads of the present generation, by batch.
+        noted: heads of the present generation, by lane and batch.
         sealed: what the seal found, while it is sealed.
         pending: the generation that a rewrite left behind and that is not yet destroyed.
         certificate: number of the entry ``period.destroyed``; None while there is none.
@@ -60,7 +54,7 @@ class Expected:
     def __init__(self) -> None:
         self.generation: int | None = None
         self.state = "open"
-        self.noted: dict[int, Noted] = {}
+        self.noted: dict[tuple[str, int], Noted] = {}
         self.sealed: Sealed | None = None
         self.pending: int | None = None
         self.announced: int | None = None
@@ -119,18 +113,19 @@ def _head(expected: Expected, detail: PeriodDetail, entry: int) -> None:
         expected.generation = detail.generation
     if detail.generation != expected.generation or expected.certificate is not None:
         return  # written before another process rewrote or destroyed it, noted after
-    last = max(expected.noted, default=0)
-    before = expected.noted.get(detail.batch)
+    last = max((batch for lane, batch in expected.noted if lane == detail.lane), default=0)
+    before = expected.noted.get((detail.lane, detail.batch))
     if (before is None and detail.batch < last) or (before is not None and before.head != detail.head):
         expected.faults.append(f"entry {entry} notes another course of its rows than the entries before")
-    expected.noted[detail.batch] = Noted(detail.head, entry)
+    expected.noted[detail.lane, detail.batch] = Noted(detail.head, entry)
 
 
 def _sealed(expected: Expected, detail: PeriodDetail, entry: int) -> None:
     if expected.generation not in (None, detail.generation):
         expected.faults.append(f"entry {entry} seals generation {detail.generation}, not {expected.generation}")
     expected.generation = detail.generation
-    _head(expected, detail, entry)
+    if detail.head:  # of several lanes there is none: the file's hash is over all of them
+        _head(expected, detail, entry)
     expected.state, expected.sealed = "sealed", Sealed(detail.file_hash, detail.rows, entry)
 
 
@@ -145,7 +140,7 @@ def _rewritten(expected: Expected, detail: PeriodDetail, entry: int) -> None:
         expected.faults.append(f"entry {entry} names generation {detail.generation} after {expected.generation}")
     expected.pending = None if detail.generation is None else detail.generation - 1
     expected.generation = detail.generation
-    expected.noted = {detail.batch: Noted(detail.head, entry)}
+    expected.noted = {(detail.lane, detail.batch): Noted(detail.head, entry)} if detail.head else {}
     expected.state, expected.sealed = "sealed", Sealed(detail.file_hash, detail.rows, entry)
 
 

@@ -1,21 +1,20 @@
-"""What lies in the folders of periods and keys that nobody may have put there.
+"""What lies among the periods and keys that nobody may have put there.
 
-Owns the attribution of each file and key to a period and generation. What lies where it should is checked
-by `custody`.
+Owns the attribution of each file, as stores tell of them, and of each key to a period and generation. What lies
+where it should is checked by `custody`.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from consentkit.archive.evidence.listing import INCIDENTS, incident_name
-from consentkit.archive.periodlock import custody
+from consentkit.archive.custody import custody
+from consentkit.archive.evidence.listing import incident_name
 from consentkit.errors import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from consentkit.archive.evidence.listing import Listed
     from consentkit.archive.evidence.replay import Expected
@@ -24,15 +23,7 @@ if TYPE_CHECKING:
 # How long a rewrite or a retention run that is under way may take to end.
 _WAIT_SECONDS: Final = 5.0
 
-_FILE: Final = re.compile(r"(?P<name>.+)\.(?P<generation>[0-9]{1,9})\.db(?P<suffix>|-wal|-shm|-journal)")
 _KEY: Final = re.compile(r"(?:period|incident)/(?P<name>.+)\.(?P<generation>[0-9]{1,9})")
-
-
-# An empty file, left where somebody looked after one that went.
-_LOCK: Final = ".db-lock"
-
-# An empty file beside the copy that an incident begins with; retention throws away what broke off.
-_DRAFT: Final = ".draft"
 
 
 class Known(NamedTuple):
@@ -52,17 +43,17 @@ def strays(holdings: Holdings, know: Callable[[], Known]) -> dict[str, str]:
 
     Args:
         holdings: the store.
-        know: asked after the folders were read: what is made is entered first.
+        know: asked after that was read: what is made is entered first.
     """
     try:
-        with custody(holdings.directory, wait_seconds=_WAIT_SECONDS):
+        with custody(holdings.control, wait_seconds=_WAIT_SECONDS):
             return dict(_strays(holdings, know, are_drafts_made=False))
     except StorageError:
         return dict(_strays(holdings, know, are_drafts_made=True))
 
 
 def _strays(holdings: Holdings, know: Callable[[], Known], *, are_drafts_made: bool) -> Iterator[tuple[str, str]]:
-    there = [*_there(holdings, "period", holdings.requests), *_there(holdings, "incident", _incidents(holdings))]
+    there = [*_there(holdings, "period"), *_there(holdings, "incident")]
     known = know()
     found: dict[str, str] = {}
     for what, generation, name in there:
@@ -74,28 +65,28 @@ def _strays(holdings: Holdings, know: Callable[[], Known], *, are_drafts_made: b
     yield from found.items()
 
 
-def _there(holdings: Holdings, group: str, folder: Path) -> Iterator[tuple[str, _Generation | None, str]]:
-    """Yield the files of a folder and the keys of a group: what each is, whose, and its name."""
-    paths = sorted(folder.iterdir()) if folder.exists() else []
-    drafts = {path.stem for path in paths if path.suffix == _DRAFT and group == "incident"}
-    for path in paths:
-        is_draft = path.name.removesuffix(_DRAFT).partition(".db")[0] in drafts
-        if not is_draft and not path.name.endswith(_LOCK):
-            yield "file", _generation(group, _FILE.fullmatch(path.name)), path.name
+def _there(
+    holdings: Holdings, group: Literal["period", "incident"]
+) -> Iterator[tuple[str, _Generation | None, str]]:
+    """Yield the files and the keys of a group, drafts left out: what each is, whose, and its name.
+
+    A draft is what an incident begins with; retention throws away what broke off.
+    """
+    lying = holdings.rows.lying(group)
+    drafts = {f"{group}/{one.name}.{one.generation}" for one in lying if one.is_draft}
+    for one in lying:
+        if not one.is_draft:
+            yield "file", _generation(group, one.name, one.generation), one.what
     for name in holdings.keyring.names(group):
-        if name.removeprefix(f"{group}/") not in drafts:
-            yield "key", _generation(group, _KEY.fullmatch(name)), name
+        if name not in drafts:
+            match = _KEY.fullmatch(name)
+            yield "key", _generation(group, match["name"], int(match["generation"])) if match else None, name
 
 
-def _generation(group: str, match: re.Match[str] | None) -> _Generation | None:
-    if match is None:
+def _generation(group: str, name: str, number: int) -> _Generation | None:
+    if not name:
         return None
-    name = match["name"] if group == "period" else incident_name(match["name"])
-    return _Generation(name, int(match["generation"]))
-
-
-def _incidents(holdings: Holdings) -> Path:
-    return holdings.directory / INCIDENTS
+    return _Generation(name if group == "period" else incident_name(name), number)
 
 
 def _is_known(known: Known, name: str) -> bool:

@@ -16,7 +16,7 @@ from consentkit.archive.evidence.custody import Verdict, check_period
 from consentkit.archive.evidence.listing import Listed, all_listed
 from consentkit.archive.evidence.replay import Replay
 from consentkit.archive.evidence.strays import Known, strays
-from consentkit.archive.periodlock import PeriodBusy, PeriodLock
+from consentkit.archive.periodlock import READER_SECONDS, PeriodBusy
 from consentkit.audit import ChainReport, Fault, Verification
 
 if TYPE_CHECKING:
@@ -97,8 +97,8 @@ class LogVerification:
 
     def total_bytes(self) -> int:
         """Return the size of all that is read, for who shows progress."""
-        kept = (one.file for one in all_listed(self._holdings).values() if not one.is_gone)
-        return sum(file.stat().st_size for file in kept if file.exists())
+        kept = (one.place for one in all_listed(self._holdings).values() if not one.is_gone)
+        return sum(map(self._holdings.rows.size_bytes, kept))
 
     def run(self) -> LogReport:
         """Check all.
@@ -139,20 +139,21 @@ class LogVerification:
         return listed, expected.entries if expected else 0
 
     def _checked(self, name: str, listed: Listed | None) -> Verdict:
+        rows = self._holdings.rows
         with contextlib.ExitStack() as locked:
             size = 0
-            if listed is not None and not listed.is_gone and listed.file.exists():
+            if listed is not None and not listed.is_gone and rows.exists(listed.place):
                 try:
-                    locked.enter_context(PeriodLock(listed.file, exclusive=False))
+                    locked.enter_context(rows.lock(listed.place, exclusive=False, wait_seconds=READER_SECONDS))
                 except PeriodBusy as exc:
                     return Verdict(place=name, state=listed.state, fault=str(exc))
-                size = listed.file.stat().st_size if listed.file.exists() else 0
+                size = rows.size_bytes(listed.place)
                 listed, _ = self._as_of_now(name)
 
             def advance(share: float) -> None:
                 self._advance(share * size)
 
-            return check_period(self._holdings.keyring, name, listed, self._replay, advance=advance)
+            return check_period(self._holdings, name, listed, self._replay, advance=advance)
 
 
 def record_result(holdings: Holdings, actor: Actor, report: LogReport, *, anchors: int = 0) -> AuditEntry:

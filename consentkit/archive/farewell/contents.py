@@ -63,7 +63,7 @@ def write_everything(
         StorageError: something can't be read, or a period gave another number of rows than it holds.
         KeyUnavailable: a key is missing that should be there.
     """
-    archive = Archive(settings, holdings.keyring, holdings.control, shows_restricted=True)
+    archive = Archive(settings, holdings, shows_restricted=True)
     requests = 0
     for period in reversed(Catalogue(holdings.control, "day").known):
         if not period.is_gone:
@@ -90,7 +90,7 @@ def _requests(bundle: Bundle, archive: Archive, period: Period) -> int:
 
 
 def _open_incidents(holdings: Holdings) -> list[int]:
-    with holdings.control.transaction() as connection:
+    with holdings.control.reading() as connection:
         return [incident.number for incident in incidents(connection) if incident.state == "open"]
 
 
@@ -101,7 +101,7 @@ def _held(bundle: Bundle, holdings: Holdings, number: int) -> int:
 
 
 def _rows(holdings: Holdings, table: Table) -> Iterator[bytes]:
-    with holdings.control.transaction() as connection:
+    with holdings.control.reading() as connection:
         first = next(iter(table.primary_key.columns))
         for row in connection.execution_options(yield_per=1000).execute(select(table).order_by(first)):
             values = {name: _text(value) for name, value in row._asdict().items()}

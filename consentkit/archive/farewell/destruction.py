@@ -190,6 +190,7 @@ def destroy_everything(
     keep(_signed(holdings, ending, certificate))
     if not held:
         each("the keys")
+        holdings.control.drop()
         holdings.keyring.destroy_root()
         remove_remains(holdings.directory, holdings.keyring.folder)
     return certificate

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from consentkit.archive.child import take_lock
 from consentkit.archive.ingest import Ingester
+from consentkit.archive.leading import no_other_host
 from consentkit.archive.period import Catalogue
 from consentkit.archive.resolve import AgentResolver, PlaceResolver, Resolvers
 from consentkit.archive.spoolreader import is_unlocked
@@ -38,8 +39,9 @@ def alone(settings: Settings, holdings: Holdings) -> Iterator[None]:
     try:
         if running or held is None:
             raise StorageError(str(directory), "the site runs; stop its servers and ingester first")
-        _drain(settings, holdings)
-        yield
+        with no_other_host(holdings.control):
+            _drain(settings, holdings)
+            yield
     finally:
         if held is not None:
             os.close(held)
@@ -49,7 +51,7 @@ def _drain(settings: Settings, holdings: Holdings) -> None:
     log = settings.requestlog
     places = PlaceResolver(log.geo_database, log.geo_precision, scratch=holdings.directory)
     catalogue = Catalogue(holdings.control, log.rotate)
-    ingester = Ingester(holdings.directory, holdings.keyring, catalogue, Resolvers(AgentResolver(), places))
+    ingester = Ingester(holdings, catalogue, Resolvers(AgentResolver(), places))
     try:
         ingester.drain()
     finally:

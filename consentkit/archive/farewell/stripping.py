@@ -1,4 +1,4 @@
-"""What stays where an incident is held: the control database without the visitors' choices, under a new key."""
+"""What stays where an incident is held: the control database without the visitors' choices."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from sqlalchemy import select
 
 from consentkit.audit.entry import Link
 from consentkit.audit.memory import ChainMemory
-from consentkit.control import Control
 from consentkit.control import audit as entries
 from consentkit.control.tables import decision, restriction, subject_link, subject_request
 
@@ -24,7 +23,7 @@ _PERSONAL: Final = (decision, subject_request, subject_link, restriction)
 
 
 def strip_control(holdings: Holdings, tables: Iterable[Table] = _PERSONAL) -> Holdings:
-    """Take all rows of some tables out of the control database, and make every copy of it unreadable.
+    """Take all rows of some tables out of the control database, for good as far as `Control.emptied` can.
 
     Args:
         holdings: the store.
@@ -36,14 +35,11 @@ def strip_control(holdings: Holdings, tables: Iterable[Table] = _PERSONAL) -> Ho
     Raises:
         StorageError: it can't be done; running it again finishes it.
     """
-    with holdings.control.transaction() as connection:
-        connection.exec_driver_sql("PRAGMA secure_delete = ON")
-        for table in tables:
-            connection.execute(table.delete())
-    control = Control.rekeyed(holdings.directory, holdings.keyring)
+    control = holdings.control.emptied(tables)
     with control.transaction() as connection:
         newest = connection.execute(
             select(entries.c.number, entries.c.hash).order_by(entries.c.number.desc()).limit(1)
         ).one()
-    ChainMemory(control).keep(Link(newest.number, newest.hash), replacing=None)  # bound to the key, which is new
+    # The memory is bound to the key, which may be new.
+    ChainMemory(control).keep(Link(newest.number, newest.hash), replacing=None)
     return holdings._replace(control=control)

@@ -95,6 +95,9 @@ def _room(patient: Patient) -> Finding:
             f"{free // _MEGABYTE:,} MB are free: less than the spool may take ({log.spool_max_mb:,} MB).",
             "Make room, or lower requestlog.spool_max_mb.",
         )
+    if patient.holdings.rows.is_shared:
+        text = f"{free // _MEGABYTE:,} MB are free, and the spool may take {log.spool_max_mb:,} MB;"
+        return good(check, f"{text} requests lie on a server of their own.")
     if free < to_come:
         return bad(
             check,

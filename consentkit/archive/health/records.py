@@ -47,7 +47,7 @@ def examine_records(patient: Patient) -> Iterator[Finding]:
 def _gaps(patient: Patient) -> Finding:
     """Tell what the log lost of late, floods apart: those are counted on purpose."""
     check = "log.gaps"
-    archive = Archive(patient.settings, patient.holdings.keyring, patient.holdings.control)
+    archive = Archive(patient.settings, patient.holdings)
     since_us = patient.now_us - _GAPS_WITHIN_DAYS * DAY_US
     gaps = archive.gaps(Filters(since_us=since_us), time_limit_seconds=_GAPS_SECONDS)
     lost = sum(gap.lost for gap in gaps if gap.reason != "sampled")

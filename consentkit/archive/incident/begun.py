@@ -3,34 +3,29 @@
 Owns finishing it, forward only: a draft goes, a closing is closed, what was closed stays closed. Retention calls
 it at each run, under its custody.
 
-A draft is known by its mark, an empty file beside it that is there before it and gone after its entry. Files
-without a mark that no entry knows of are left alone: they may be evidence, and the control database a copy
-from before it; `log verify` tells of them.
+A draft is known by its mark, which is there before it and gone after its entry. What lies there without a mark and
+no entry knows of is left alone: it may be evidence, and the control database a copy from before it; `log verify`
+tells of it.
 """
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from consentkit import audit
-from consentkit.archive.destruction import destroy_file, remove_files
+from consentkit.archive.destruction import destroy_place, remove_remains
 from consentkit.archive.incident.closing import announce, finish
-from consentkit.archive.incident.listing import change, folder, incidents
-from consentkit.archive.sealing import close_for_good
+from consentkit.archive.incident.listing import change, incidents, place_of
 from consentkit.audit import Look
-from consentkit.crypto import sync_directory
-from consentkit.errors import ConsentKitError, StorageError
+from consentkit.errors import ConsentKitError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Collection
 
     from consentkit.archive.holdings import Holdings
     from consentkit.archive.incident.listing import Incident
+    from consentkit.archive.store.requeststore import Lying
     from consentkit.audit import Actor
-
-_MARK: Final = ".draft"
-_STEM: Final = re.compile(r"([0-9]{1,15})\.([0-9]{1,9})", re.ASCII)
 
 _CAME_BACK: Final = (
     "its key was destroyed before; an older copy of the control database has brought the entry back"
@@ -50,32 +45,13 @@ def finish_begun(holdings: Holdings, actor: Actor, *, wait_seconds: float) -> li
         failures.append(("a draft of an incident", str(exc)))
     with holdings.control.transaction() as connection:
         listed = incidents(connection)
+    lying = holdings.rows.lying("incident")
     for incident in listed:
         try:
-            _finish(holdings, incident, actor, wait_seconds)
+            _finish(holdings, incident, lying, actor, wait_seconds)
         except (ConsentKitError, OSError) as exc:
             failures.append((incident.name, str(exc)))
     return failures
-
-
-def mark_draft(file: Path) -> None:
-    """Mark a file that is about to be made as one that no entry knows of yet, durably.
-
-    Raises:
-        StorageError: it can't be marked; nothing may be made.
-    """
-    try:
-        file.parent.mkdir(mode=0o700, exist_ok=True)
-        _mark_of(file).touch(mode=0o600)
-        sync_directory(file.parent)
-    except OSError as exc:
-        raise StorageError(str(file.parent), f"can't be written ({exc.strerror})") from exc
-
-
-def unmark(file: Path) -> None:
-    """Take the mark away: the incident is entered."""
-    _mark_of(file).unlink(missing_ok=True)
-    sync_directory(file.parent)
 
 
 def discard_drafts(holdings: Holdings) -> None:
@@ -86,30 +62,23 @@ def discard_drafts(holdings: Holdings) -> None:
     """
     with holdings.control.transaction() as connection:
         entered = {incident.number for incident in incidents(connection)}
-    for mark in folder(holdings).glob(f"*{_MARK}"):
-        stem = mark.name.removesuffix(_MARK)
-        if (match := _STEM.fullmatch(stem)) and int(match[1]) not in entered:
-            _discard(holdings, mark.with_name(f"{stem}.db"))
-        else:
-            mark.unlink(missing_ok=True)
+    marked = {(one.name, one.generation) for one in holdings.rows.lying("incident") if one.is_draft}
+    for name, generation in sorted(marked):
+        if not name.isdecimal():
+            continue
+        place = place_of(int(name), generation)
+        if int(name) not in entered:
+            holdings.rows.discard(place)
+        holdings.rows.unmark(place)
 
 
-def _discard(holdings: Holdings, file: Path) -> None:
-    """Throw one draft away, key first, mark last."""
-    holdings.keyring.destroy(f"incident/{file.stem}")
-    remove_files(file)
-    unmark(file)
-
-
-def _mark_of(file: Path) -> Path:
-    return file.with_suffix(_MARK)
-
-
-def _finish(holdings: Holdings, incident: Incident, actor: Actor, wait_seconds: float) -> None:
+def _finish(
+    holdings: Holdings, incident: Incident, lying: Collection[Lying], actor: Actor, wait_seconds: float
+) -> None:
     if incident.state == "closed":
-        _remove_remains(holdings, incident)
+        _remove_remains(holdings, incident, lying)
         return
-    if incident.state == "open" and holdings.keyring.was_destroyed(incident.place(holdings).key_name):
+    if incident.state == "open" and holdings.keyring.was_destroyed(incident.place().key_name):
         if _take_back(holdings, incident, actor):
             return
         announce(holdings, incident, actor, Look("incident", incident.case_id, _CAME_BACK))
@@ -119,16 +88,16 @@ def _finish(holdings: Holdings, incident: Incident, actor: Actor, wait_seconds: 
         for _ in finish(holdings, present, actor, wait_seconds=wait_seconds):
             pass
     elif present.old_generation is not None:
-        _finish_rewrite(holdings, present, present.old_generation, actor, wait_seconds)
+        finish_incident_rewrite(holdings, present, present.old_generation, actor, wait_seconds)
 
 
 def _take_back(holdings: Holdings, incident: Incident, actor: Actor) -> bool:
-    """List the later generation of a file that was written anew since; return whether there is one."""
+    """List the later generation of a copy that was written anew since; return whether there is one."""
     later = incident.generation + 1
-    place = incident.place(holdings, generation=later)
-    if not place.file.exists() or not holdings.keyring.has(place.key_name):
+    place = incident.place(later)
+    if not holdings.rows.exists(place) or not holdings.keyring.has(place.key_name):
         return False
-    contents = close_for_good(place.file, holdings.keyring.load(place.key_name), place.period)
+    contents = holdings.rows.seal(place)
     values = {"rows": contents.rows, "bytes": contents.bytes, "file_hash": contents.file_hash}
     with holdings.control.transaction() as connection:
         if change(connection, incident, generation=later, old_generation=None, **values):
@@ -137,12 +106,11 @@ def _take_back(holdings: Holdings, incident: Incident, actor: Actor) -> bool:
     return True
 
 
-def _finish_rewrite(
+def finish_incident_rewrite(
     holdings: Holdings, incident: Incident, old_generation: int, actor: Actor, wait_seconds: float
 ) -> None:
     """Destroy the generation that an erasure has left behind: it still holds what was erased."""
-    place = incident.place(holdings, generation=old_generation)
-    for _ in destroy_file(holdings.keyring, place.file, place.key_name, wait_seconds=wait_seconds):
+    for _ in destroy_place(holdings, incident.place(old_generation), wait_seconds=wait_seconds):
         pass
     with holdings.control.transaction() as connection:
         if change(connection, incident, old_generation=None):
@@ -150,11 +118,11 @@ def _finish_rewrite(
             audit.append(connection, actor, "incident.generation_destroyed", detail=detail)
 
 
-def _remove_remains(holdings: Holdings, incident: Incident) -> None:
-    """Remove the files and keys of a closed incident that a restored backup has brought back."""
+def _remove_remains(holdings: Holdings, incident: Incident, lying: Collection[Lying]) -> None:
+    """Remove the keys and rows of a closed incident that a restored backup has brought back."""
     prefix = f"incident/{incident.number}."
     for name in holdings.keyring.names("incident"):
         if name.startswith(prefix):
             holdings.keyring.destroy(name, is_remembered=True)
-    for file in folder(holdings).glob(f"{incident.number}.*.db"):
-        remove_files(file)
+    for generation in {one.generation for one in lying if one.name == str(incident.number)}:
+        remove_remains(holdings, incident.place(generation))

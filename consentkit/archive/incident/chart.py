@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from consentkit.archive.incident.pieces import CLASSES
 from consentkit.archive.incident.reading import HOUR_US
-from consentkit.archive.store.select import iso_time
+from consentkit.archive.store.interface import iso_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

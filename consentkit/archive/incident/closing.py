@@ -1,6 +1,6 @@
 """Closing an incident: its rows are destroyed, each step durable before the next, and certified.
 
-Owns the steps. They are a period's: announced in the audit, the key destroyed and remembered as such, the file
+Owns the steps. They are a period's: announced in the audit, the key destroyed and remembered as such, the rows
 removed, the certificate, which is the audit's entry ``incident.closed``. What breaks off is finished by `begun`.
 """
 
@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from consentkit import audit
-from consentkit.archive.destruction import destroy_file
+from consentkit.archive.custody import custody
+from consentkit.archive.destruction import destroy_place
 from consentkit.archive.incident.listing import BadIncident, change, find
-from consentkit.archive.periodlock import READER_SECONDS, custody
+from consentkit.archive.periodlock import READER_SECONDS
 from consentkit.audit import Look
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def close(
         PeriodBusy: readers did not leave; what was begun is finished at the next run of retention.
         StorageError: a step failed; likewise.
     """
-    with custody(holdings.directory, wait_seconds=wait_seconds):
+    with custody(holdings.control, wait_seconds=wait_seconds):
         with holdings.control.transaction() as connection:
             incident = find(connection, number)
         if incident.state == "closed":
@@ -75,8 +76,7 @@ def finish(holdings: Holdings, incident: Incident, actor: Actor, *, wait_seconds
     """
     for generation in (incident.old_generation, incident.generation):
         if generation is not None:
-            place = incident.place(holdings, generation=generation)
-            yield from destroy_file(holdings.keyring, place.file, place.key_name, wait_seconds=wait_seconds)
+            yield from destroy_place(holdings, incident.place(generation), wait_seconds=wait_seconds)
     with holdings.control.transaction() as connection:
         _certify(connection, incident, actor)
     yield "certified"

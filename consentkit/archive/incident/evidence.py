@@ -23,8 +23,7 @@ from consentkit.archive.incident.listing import today_utc
 from consentkit.archive.incident.pieces import CSV_HEADER, csv_line, entry_fields, gap_fields, json_array
 from consentkit.archive.incident.report import Report, page
 from consentkit.archive.search import pages
-from consentkit.archive.store.interface import Filters
-from consentkit.archive.store.select import iso_time
+from consentkit.archive.store.interface import Filters, iso_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Whether an incident's file is what was copied: its hash and its digest, held against the audit.
+"""Whether an incident's rows are what was copied: their hash and their digest, held against the audit.
 
 Owns the order of questions. The first that fails is told.
 """
@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from consentkit import audit
-from consentkit.archive.evidence.contents import check_contents
 from consentkit.archive.evidence.custody import Verdict
-from consentkit.archive.evidence.replay import Noted
-from consentkit.archive.sealing import file_hash
+from consentkit.archive.store.requeststore import Noted
 from consentkit.audit import Listing
 
 if TYPE_CHECKING:
@@ -35,12 +33,13 @@ class _Told(msgspec.Struct, frozen=True, kw_only=True):
     file_hash: str
     batch: int = 0
     head: str = ""
+    lane: str = ""
 
 
 def verify(
     holdings: Holdings, incident: Incident, *, advance: Callable[[float], None] = lambda _: None
 ) -> Verdict:
-    """Check an open incident's file; the caller holds its lock.
+    """Check an open incident's rows; the caller holds its lock.
 
     Args:
         holdings: the store.
@@ -60,11 +59,9 @@ def verify(
         return verdict(f"no entry of the audit says what generation {incident.generation} holds")
     if (told.file_hash, told.rows) != (incident.file_hash, incident.rows):
         return verdict(f"is listed with another hash or number of rows than entry {entry} says")
-    place = incident.place(holdings)
-    is_the_file = file_hash(place.file) == told.file_hash
-    noted = {told.batch: Noted(told.head, entry)} if told.head else {}
-    content = check_contents(place.file, holdings.keyring.load(place.key_name), noted, advance=advance)
-    if not is_the_file:
+    noted = {(told.lane, told.batch): Noted(told.head, entry)} if told.head else {}
+    content = holdings.rows.check(incident.place(), noted, is_sealed=True, advance=advance)
+    if content.file_hash != told.file_hash and (content.file_hash or not content.fault):
         reasons = (f"its file is not the one that entry {entry} tells of", content.fault)
         return verdict("; ".join(filter(None, reasons)), content.rows)
     if not content.fault and content.rows != told.rows:

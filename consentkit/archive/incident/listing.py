@@ -11,21 +11,14 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from sqlalchemy import select
 
-from consentkit.archive.period import Period
-from consentkit.archive.rewrite import Generation
+from consentkit.archive.store.requeststore import Place
 from consentkit.control import incident as incident_table
 from consentkit.errors import ConsentKitError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from sqlalchemy import Connection
 
-    from consentkit.archive.holdings import Holdings
-
-FOLDER: Final = "incidents"
-
-# Its rows come from any time, so they are numbered from 1970; the last instant that such a number can name.
+# Its rows come from any time since 1970; up to the last instant that a store can name.
 _UNTIL_US: Final = 2**55 - 1
 
 
@@ -38,13 +31,13 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         number: its own; the audit and the register of copies name it.
-        generation: counts rewrites of its rows (an erasure is one); each has a file and a key of its own.
+        generation: counts rewrites of its rows (an erasure is one); each has a place and a key of its own.
         state: ``open``, ``closing`` or ``closed``.
         case_id, reason, owner: for what the rows are held, and who answers for it.
         opened_us, closed_us: microseconds since 1970 UTC; `closed_us` None until it is closed.
         review: ISO date by which the owner says again whether the rows are still needed.
         filters: JSON: by which the rows were found; ``{}`` once it is closed.
-        rows, bytes, file_hash: what is held; the hash is SHA-256 of the file.
+        rows, bytes, file_hash: what is held, as its store sealed it.
         old_generation: the generation before, while it is still to be destroyed.
     """
 
@@ -68,24 +61,18 @@ class Incident(msgspec.Struct, frozen=True, kw_only=True):
         """What it is called where other places are named too."""
         return f"incident {self.number}"
 
-    @property
-    def period(self) -> Period:
-        """The stretch of time that its rows are numbered over, so that a period's statements find them."""
-        return Period(self.name, self.generation, "sealed", 0, _UNTIL_US)
-
-    def place(self, holdings: Holdings, *, generation: int | None = None) -> Generation:
+    def place(self, generation: int | None = None) -> Place:
         """Return where a generation lies; None = the present one."""
-        stem = f"{self.number}.{self.generation if generation is None else generation}"
-        return Generation(folder(holdings) / f"{stem}.db", f"incident/{stem}", self.period)
+        return place_of(self.number, self.generation if generation is None else generation)
 
     def is_overdue(self, today: date) -> bool:
         """Tell whether its review date has passed; UTC."""
         return self.state == "open" and self.review < today.isoformat()
 
 
-def folder(holdings: Holdings) -> Path:
-    """Return the folder of the incidents' files."""
-    return holdings.directory / FOLDER
+def place_of(number: int, generation: int) -> Place:
+    """Return where one generation of an incident's copy lies."""
+    return Place("incident", str(number), generation, 0, _UNTIL_US)
 
 
 def incidents(connection: Connection) -> list[Incident]:

@@ -2,32 +2,29 @@
 
 Owns the order of steps, so that no row is read before the audit says so, and nothing half-made stays.
 
-    the look in the audit | a mark, then the file | each page in the audit, then in the file | the file synced
-    and hashed | its key | one transaction: the incident and its entry ``incident.opened`` | the mark gone
+    the look in the audit | a mark, then its key and the place | each page in the audit, then in the place | the
+    place sealed | one transaction: the incident and its entry ``incident.opened`` | the mark gone
 
-The key lies nowhere until the file is whole: what a crash leaves before that, nobody can open.
+What a crash leaves before that is thrown away by its mark, the key first.
 """
 
 from __future__ import annotations
 
-import secrets
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from consentkit import audit
+from consentkit.archive.custody import custody
 from consentkit.archive.exposure import page_detail
-from consentkit.archive.incident.begun import discard_drafts, mark_draft, unmark
-from consentkit.archive.incident.copyfile import CopyFile
+from consentkit.archive.incident.begun import discard_drafts
 from consentkit.archive.incident.listing import Incident, incidents, today_utc
-from consentkit.archive.periodlock import READER_SECONDS, custody
-from consentkit.archive.sealing import close_for_good
+from consentkit.archive.periodlock import READER_SECONDS
 from consentkit.archive.search import Losses, pages
 from consentkit.audit import Look
 from consentkit.control import incident as incident_table
-from consentkit.crypto import KEY_BYTES
-from consentkit.errors import ConsentKitError, StorageError
+from consentkit.errors import ConsentKitError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,14 +33,13 @@ if TYPE_CHECKING:
     from consentkit.archive.incident.terms import Terms
     from consentkit.archive.search import Archive
     from consentkit.audit import Actor, Purpose
-    from consentkit.crypto import Keyring
 
 
 class Step(NamedTuple):
     """What is durable by now, or written at least.
 
     Attributes:
-        done: ``announced``, ``drafted``, ``copied`` (once a page), ``written``, ``keyed`` or ``entered``.
+        done: ``announced``, ``drafted``, ``keyed``, ``copied`` (once a page), ``written`` or ``entered``.
         rows: copied by this step.
     """
 
@@ -91,11 +87,10 @@ class Opening:
             KeyUnavailable: a period's key is missing.
         """
         holdings = self._holdings
-        with custody(holdings.directory, wait_seconds=wait_seconds):
+        with custody(holdings.control, wait_seconds=wait_seconds):
             discard_drafts(holdings)
             incident = self._announced(_next_number(holdings))
             yield Step("announced")
-            file = incident.place(holdings).file
             try:
                 yield from self._made(incident)
             except BaseException as exc:
@@ -104,7 +99,7 @@ class Opening:
                 except ConsentKitError as left:
                     exc.add_note(f"the draft is thrown away later: {left}")
                 raise
-            unmark(file)
+            holdings.rows.unmark(incident.place())
             yield Step("entered")
 
     def _announced(self, number: int) -> Incident:
@@ -132,11 +127,12 @@ class Opening:
         )
 
     def _made(self, incident: Incident) -> Iterator[Step]:
-        place = incident.place(self._holdings)
-        mark_draft(place.file)
+        rows, place = self._holdings.rows, incident.place()
+        rows.mark_draft(place)
         yield Step("drafted")
-        key = secrets.token_bytes(KEY_BYTES)
-        with CopyFile(place.file, key) as copy:
+        self._holdings.keyring.make(place.key_name)
+        yield Step("keyed")
+        with rows.copy(place) as copy:
             found = self._archive.search(self._terms.filters, limit=0, oldest_first=True)
             for page in pages(found):
                 which = {"incident": incident.number, "opening": self.entry}
@@ -147,10 +143,8 @@ class Opening:
                 yield Step("copied", len(page))
             self.losses = found.losses
             copy.finish(self._archive.gaps(self._terms.filters))
-        contents = close_for_good(place.file, key, place.period)
+        contents = rows.seal(place)
         yield Step("written")
-        _keep_key(self._holdings.keyring, place.key_name, key)
-        yield Step("keyed")
         measured = {"rows": contents.rows, "bytes": contents.bytes, "file_hash": contents.file_hash}
         entered = msgspec.structs.replace(incident, **measured)
         detail = {
@@ -170,11 +164,6 @@ class Opening:
     def _record(self, action: str, detail: dict[str, object], *, rows: int = 0) -> int:
         control = self._holdings.control
         return audit.record(control, self._actor, action, look=self.look, detail=detail, rows=rows).number
-
-
-def _keep_key(keyring: Keyring, name: str, key: bytes) -> None:
-    if not keyring.put(name, key):
-        raise StorageError(str(keyring.folder), f"there is a key {name} already, which nobody entered")
 
 
 def _next_number(holdings: Holdings) -> int:

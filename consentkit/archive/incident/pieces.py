@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from consentkit.archive.store.select import iso_time
+from consentkit.archive.store.interface import iso_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

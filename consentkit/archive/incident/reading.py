@@ -1,47 +1,36 @@
 """Reading what an incident holds: its rows, and what they add up to.
 
-Owns opening the file under its lock. Who may look, and its record in the audit, is the caller's duty.
+Owns opening the copy under its lock. Who may look, and its record in the audit, is the caller's duty.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from heapq import nsmallest
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
-import sqlcipher3.dbapi2 as sqlcipher
 
 from consentkit.archive.incident.listing import BadIncident, Incident, find
-from consentkit.archive.periodlock import PeriodLock
-from consentkit.archive.store.select import iso_time, select_requests
-from consentkit.archive.store.tables import TIES, unpack_address
-from consentkit.control import open_sqlcipher
+from consentkit.archive.periodlock import READER_SECONDS
+from consentkit.archive.store.addresses import pack_address
+from consentkit.archive.store.interface import Filters, iso_time
 from consentkit.errors import StorageError
-from consentkit.requestlog.record import Gap
-from consentkit.requestlog.redact import QUERY_FLAGS, flag_names
+from consentkit.requestlog.redact import flag_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from consentkit.archive.holdings import Holdings
-    from consentkit.archive.search import Found
     from consentkit.archive.search.deadline import Deadline
-    from consentkit.archive.store.interface import Cursor, Filters
+    from consentkit.archive.store.interface import Cursor
+    from consentkit.archive.store.requeststore import By, Found, Reader
+    from consentkit.requestlog.record import Gap
 
 HOUR_US: Final = 3_600_000_000
 
-_HOURS: Final = """
-SELECT id / ?, CASE WHEN status BETWEEN 100 AND 599 THEN status / 100 ELSE 0 END, count(*)
-FROM request GROUP BY 1, 2 ORDER BY 1, 2"""
-
-# Rows are counted by their numbers first: sorting integers, not texts, keeps memory small.
-_BY_NUMBER: Final = "FROM (SELECT {table} AS id, count(*) AS n FROM request GROUP BY 1) JOIN {table} USING (id)"
-_TOP: Final = f"SELECT {{column}}, sum(n) {_BY_NUMBER} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?"
-_STATUSES: Final = "SELECT status, count(*) FROM request GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?"
-_DISTINCT: Final = "SELECT count(DISTINCT address) FROM client"
-
-_GAPS: Final = "SELECT since_us, until_us, lost, reason, network FROM gap ORDER BY since_us, until_us"
+_Order: TypeAlias = "Callable[[str], str | int | bytes]"
 
 
 class Hour(msgspec.Struct, frozen=True):
@@ -93,12 +82,12 @@ class Kept:
     """An open incident's rows, while they are read.
 
     Raises:
-        StorageError: from every method: the file can't be read.
+        StorageError: from every method: the rows can't be read.
     """
 
-    def __init__(self, incident: Incident, connection: sqlcipher.Connection) -> None:
+    def __init__(self, incident: Incident, reader: Reader) -> None:
         self.incident = incident
-        self._connection = connection
+        self._reader = reader
 
     def rows(
         self,
@@ -121,22 +110,15 @@ class Kept:
         Raises:
             TimeIsUp: it gave up.
         """
-        with self._told(), deadline.over(self._connection) if deadline else contextlib.nullcontext():
-            yield from select_requests(
-                self._connection,
-                self.incident.period,
-                filters,
-                limit=limit,
-                before=before,
-                after=after,
-                oldest_first=oldest_first,
-                reached=reached,
+        with self._reader.limited(deadline) if deadline else contextlib.nullcontext():
+            yield from self._reader.rows(
+                filters, limit=limit, before=before, after=after, oldest_first=oldest_first, reached=reached
             )
 
     def hours(self) -> list[Hour]:
         """Return the time line, oldest hour first; hours without requests are left out."""
         hours: dict[int, dict[int, int]] = {}
-        for hour, status_class, count in self._all(_HOURS, TIES * HOUR_US):
+        for hour, status_class, count in self._reader.counts_by_status(HOUR_US):
             hours.setdefault(hour, {})[status_class] = count
         return [Hour(hour * HOUR_US, by_class) for hour, by_class in hours.items()]
 
@@ -147,46 +129,38 @@ class Kept:
             hours: of `hours`.
             limit: so many values of each list.
         """
-        ((rows, first, last),) = self._all("SELECT count(*), min(id), max(id) FROM request")
-        ((clients,),) = self._all(_DISTINCT)
-        addresses = self._top("client", "address", limit)
+        rows, first_us = self._reader.measure()
+        last = next(self._reader.rows(Filters(), limit=1), None)
         return Counts(
             rows=rows,
-            first=iso_time(first // TIES) if rows else "",
-            last=iso_time(last // TIES) if rows else "",
-            clients=clients,
+            first="" if first_us is None else iso_time(first_us),
+            last="" if last is None else iso_time(last[0].time_us),
+            clients=self._reader.clients(),
             days=_days(hours),
-            statuses=[Count(str(status), count) for status, count in self._all(_STATUSES, limit)],
-            addresses=[Count(unpack_address(packed), count) for packed, count in addresses],
-            paths=[Count(path, count) for path, count in self._top("resource", "path", limit)],
-            agents=[Count(agent, count) for agent, count in self._top("agent", "user_agent", limit)],
-            countries=[Count(country, count) for country, count in self._top("client", "country", limit)],
+            statuses=self._top("status", limit, order=int),
+            addresses=self._top("address", limit, order=pack_address),
+            paths=self._top("path", limit),
+            agents=self._top("agent", limit),
+            countries=self._top("country", limit),
         )
 
     def flags(self) -> list[Count]:
         """Return how many rows have a query of each kind, the most frequent first."""
         found: Counter[str] = Counter()
-        for bits, count in self._top("resource", "query_flags", 1 << len(QUERY_FLAGS)):
-            found.update(dict.fromkeys(flag_names(bits), count))
+        counts = self._reader.counts(Filters(), "query-flags")
+        for bits, count in sorted(counts.items(), key=lambda one: (-one[1], int(one[0]))):
+            found.update(dict.fromkeys(flag_names(int(bits)), count))
         return [Count(name, count) for name, count in found.most_common()]
 
     def gaps(self) -> list[Gap]:
         """Return what the log lost over the time asked for, oldest first."""
-        return [Gap(*row) for row in self._all(_GAPS)]
+        return sorted(self._reader.gaps(Filters()).values(), key=lambda gap: (gap.since_us, gap.until_us))
 
-    def _top(self, table: str, column: str, limit: int) -> list[Any]:
-        return self._all(_TOP.format(table=table, column=column), limit)
-
-    def _all(self, statement: str, *values: object) -> list[Any]:
-        with self._told():
-            return list(self._connection.execute(statement, values))
-
-    @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlcipher.Error as exc:
-            raise StorageError(self.incident.name, f"can't be read ({exc})") from exc
+    def _top(self, by: By, limit: int, *, order: _Order = str) -> list[Count]:
+        """Return the most frequent values; of equally frequent ones the first in their order."""
+        counts = self._reader.counts(Filters(), by)
+        most = nsmallest(limit, counts.items(), key=lambda one: (-one[1], order(one[0])))
+        return [Count(value, count) for value, count in most]
 
 
 @contextlib.contextmanager
@@ -200,29 +174,30 @@ def reading(holdings: Holdings, number: int) -> Iterator[Kept]:
     """
     with contextlib.ExitStack() as stack:
         incident = _locked(holdings, number, stack)
-        place = incident.place(holdings)
-        try:
-            connection = open_sqlcipher(place.file, holdings.keyring.load(place.key_name), read_only=True)
-        except sqlcipher.Error as exc:
-            raise StorageError(place.file.name, f"can't be opened ({exc})") from exc
-        stack.callback(connection.close)
-        yield Kept(incident, connection)
+        reader = stack.enter_context(holdings.rows.reader(incident.place()))
+        if reader is None:
+            raise _missing(incident)
+        yield Kept(incident, reader)
 
 
 def _locked(holdings: Holdings, number: int, stack: contextlib.ExitStack) -> Incident:
     """Lock the present generation, whichever that is when the lock is held."""
     incident = _open_one(holdings, number)
     while True:
-        file = incident.place(holdings).file
-        if not file.exists():
-            raise StorageError(file.name, f"the rows of incident {number} are missing; restore them from a backup")
-        lock = PeriodLock(file, exclusive=False)
+        if not holdings.rows.exists(incident.place()):
+            raise _missing(incident)
+        lock = holdings.rows.lock(incident.place(), exclusive=False, wait_seconds=READER_SECONDS)
         present = _open_one(holdings, number)
         if present.generation == incident.generation:
             stack.enter_context(lock)
             return present
         lock.release()
         incident = present
+
+
+def _missing(incident: Incident) -> StorageError:
+    reason = f"the rows of {incident.name} are missing; restore them from a backup"
+    return StorageError(incident.place().stem, reason)
 
 
 def _open_one(holdings: Holdings, number: int) -> Incident:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from consentkit.consent.registry import Registry
-    from consentkit.settings import Settings
+    from consentkit.settings import Settings, Storage
 
 # What lies in the data folder, and under which key: of a worker, a period, an incident, the database.
 KINDS = (
@@ -43,6 +43,7 @@ class StoragePlaces(msgspec.Struct, frozen=True, kw_only=True):
         region: the state of our own storage.
         directory, keys: the two folders; keys never lie within the other.
         kinds: what lies in the first, and which kind of key opens it.
+        servers: by the database server's kind, what lies there instead.
         keys_apart: both lie on different devices; None where that can't be told.
         recipients: of today.
         services: those that pages load, optional ones too.
@@ -52,6 +53,7 @@ class StoragePlaces(msgspec.Struct, frozen=True, kw_only=True):
     directory: str
     keys: str
     kinds: tuple[tuple[str, str], ...]
+    servers: tuple[tuple[str, tuple[str, ...]], ...]
     keys_apart: bool | None
     recipients: tuple[RecipientAt, ...]
     services: tuple[ServicePlace, ...]
@@ -60,11 +62,14 @@ class StoragePlaces(msgspec.Struct, frozen=True, kw_only=True):
 def storage_places(settings: Settings, registry: Registry, today: date) -> StoragePlaces:
     """Return where data is today."""
     storage, site = settings.storage, settings.site
+    servers = _servers(storage)
+    elsewhere = {kind for _, kinds in servers for kind in kinds}
     return StoragePlaces(
         region=place_of(site.storage_region, site.storage_transfer),
         directory=str(storage.directory),
         keys=str(storage.keys),
-        kinds=KINDS,
+        kinds=tuple(kind for kind in KINDS if kind[0] not in elsewhere),
+        servers=servers,
         keys_apart=keys_apart(storage.directory, storage.keys),
         recipients=tuple(one for one in recipients_as_of(settings, today) if one.when == "present"),
         services=tuple(
@@ -79,6 +84,14 @@ def storage_places(settings: Settings, registry: Registry, today: date) -> Stora
             for one in registry.services
         ),
     )
+
+
+def _servers(storage: Storage) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return what the settings put on database servers."""
+    if storage.requests_url:
+        control = (("PostgreSQL", ("control",)),) if storage.url else ()
+        return (("ClickHouse", ("requests", "incidents")), *control)
+    return (("PostgreSQL", ("requests", "incidents", "control")),) if storage.url else ()
 
 
 def keys_apart(directory: Path, keys: Path) -> bool | None:

@@ -4,5 +4,5 @@ from consentkit.archive.search.archive import PAGE_ROWS as PAGE_ROWS
 from consentkit.archive.search.archive import Archive as Archive
 from consentkit.archive.search.archive import Search as Search
 from consentkit.archive.search.archive import pages as pages
-from consentkit.archive.search.asked import Found as Found
 from consentkit.archive.search.waiting import Losses as Losses
+from consentkit.archive.store.requeststore import Found as Found

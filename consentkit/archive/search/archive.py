@@ -17,24 +17,23 @@ from typing import TYPE_CHECKING, Final, Self
 from consentkit.archive.filing import decided
 from consentkit.archive.period import Catalogue, Period
 from consentkit.archive.periodlock import READER_SECONDS
-from consentkit.archive.search.asked import Asked, Found, Part, together
-from consentkit.archive.search.deadline import Deadline, TimeIsUp
-from consentkit.archive.search.gaps import in_order, stored_gaps, waiting_gaps
+from consentkit.archive.search.asked import Asked, Part, together
+from consentkit.archive.search.deadline import Deadline
+from consentkit.archive.search.gaps import in_order, waiting_gaps
 from consentkit.archive.search.restricted import Restrictions
 from consentkit.archive.search.stored import Stored
 from consentkit.archive.search.waiting import Losses, Waiting
 from consentkit.archive.spoolreader import SpoolReader
+from consentkit.archive.store.requeststore import TimeIsUp
 from consentkit.errors import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import sqlcipher3.dbapi2 as sqlcipher
-
+    from consentkit.archive.holdings import Holdings
     from consentkit.archive.resolve import Resolvers
     from consentkit.archive.store.interface import Cursor, Filters, Misfiled
-    from consentkit.control import Control
-    from consentkit.crypto import Keyring
+    from consentkit.archive.store.requeststore import Found, Reader
     from consentkit.requestlog.record import Gap
     from consentkit.requestlog.segment import FrameId
     from consentkit.settings import Settings
@@ -49,8 +48,7 @@ class Archive:
 
     Args:
         settings: where it is, and the geo database for rows still in the spool.
-        keyring: opens workers' and periods' keys.
-        control: lists the periods.
+        holdings: the store; its keys open what workers and periods hold.
         resolvers: for rows still in the spool; None = made when the first is met.
         case: of the look: rows that are restricted under this case are shown (GDPR art. 18(2)).
         shows_restricted: all rows, as for what is copied to be kept, or for the person's own answer.
@@ -59,21 +57,19 @@ class Archive:
     def __init__(
         self,
         settings: Settings,
-        keyring: Keyring,
-        control: Control,
+        holdings: Holdings,
         *,
         resolvers: Resolvers | None = None,
         case: str = "",
         shows_restricted: bool = False,
     ) -> None:
         self._settings = settings
-        self._keyring = keyring
-        self._catalogue = Catalogue(control, settings.requestlog.rotate)
+        self.holdings = holdings
+        self._catalogue = Catalogue(holdings.control, settings.requestlog.rotate)
         self._resolvers = [resolvers] if resolvers else []  # for this log's other views too
-        self._control = control
         self._case = case
         self._shows_restricted = shows_restricted
-        self.stored = Stored(settings.storage.directory / "requests", keyring, self._catalogue)
+        self.stored = Stored(holdings, self._catalogue)
 
     def search(
         self,
@@ -114,8 +110,8 @@ class Archive:
             StorageError, KeyUnavailable: as `search`.
         """
 
-        def read(connection: sqlcipher.Connection | None, _: Period) -> dict[FrameId, Gap]:
-            return {} if connection is None else stored_gaps(connection, filters)
+        def read(reader: Reader | None, _: Period) -> dict[FrameId, Gap]:
+            return {} if reader is None else reader.gaps(filters)
 
         deadline = Deadline(time_limit_seconds)
         found: dict[FrameId, Gap] = {}
@@ -140,7 +136,9 @@ class Archive:
 
     def restrictions(self) -> Restrictions:
         """Return what is left out now."""
-        return Restrictions() if self._shows_restricted else Restrictions.present(self._control, self._case)
+        if self._shows_restricted:
+            return Restrictions()
+        return Restrictions.present(self.holdings.control, self._case)
 
     def periods(self) -> list[Period]:
         """Return the periods as they are listed now, newest first."""
@@ -156,7 +154,7 @@ class Archive:
         return decided(self._catalogue.control)
 
     def _spool(self) -> SpoolReader:
-        return SpoolReader(self._settings.storage.directory, self._keyring)
+        return SpoolReader(self.holdings.directory, self.holdings.keyring)
 
     def _resolving(self) -> Resolvers:
         if not self._resolvers:
@@ -249,15 +247,14 @@ class Search:
         for period in periods:
             held = deadline.within(READER_SECONDS)
 
-            def read(connection: sqlcipher.Connection | None, present: Period, held: Deadline = held) -> Part:
-                if connection is not None and present.name not in self._known_gaps:
-                    self.gaps.update(stored_gaps(connection, asked.filters))
+            def read(stored: Reader | None, present: Period, held: Deadline = held) -> Part:
+                if stored is not None and present.name not in self._known_gaps:
+                    self.gaps.update(stored.gaps(asked.filters))
                     self._known_gaps.add(present.name)
-                in_memory = waiting.rows(present, connection)
-                places = [one for one in (connection, in_memory) if one]
-                self._count_restricted(present, places)
+                readers = [one for one in (stored, waiting.rows(present, stored)) if one]
+                self._count_restricted(present, readers)
                 withheld = self._restrictions.of(present)
-                of_both = [asked.rows(one, present, size, held, withheld) for one in places]
+                of_both = [asked.rows(one, size, held, withheld) for one in readers]
                 return together(of_both, size, oldest_first=asked.oldest_first)
 
             part = self._archive.stored.read(period, read, deadline=deadline)
@@ -268,11 +265,10 @@ class Search:
                 raise StorageError(period.file_name, "this search takes too long; ask for a shorter time")
         return together(parts, size, oldest_first=asked.oldest_first)
 
-    def _count_restricted(self, period: Period, places: list[sqlcipher.Connection]) -> None:
+    def _count_restricted(self, period: Period, readers: list[Reader]) -> None:
         if period.name not in self._counted:
-            self.restricted += sum(
-                self._restrictions.count(place, period, self._asked.filters) for place in places
-            )
+            counted = (self._restrictions.count(reader, period, self._asked.filters) for reader in readers)
+            self.restricted += sum(counted)
             self._counted.add(period.name)
 
 

@@ -8,19 +8,15 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from consentkit.archive.search.deadline import Deadline, TimeIsUp
-from consentkit.archive.store.interface import Cursor, Filters, FoundRequest
-from consentkit.archive.store.select import select_requests
+from consentkit.archive.store.interface import Cursor, Filters
+from consentkit.archive.store.requeststore import TimeIsUp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    import sqlcipher3.dbapi2 as sqlcipher
-
     from consentkit.archive.period import Period
-    from consentkit.archive.store.matching import Withheld
-
-Found = tuple[Cursor, FoundRequest]
+    from consentkit.archive.search.deadline import Deadline
+    from consentkit.archive.store.requeststore import Found, Reader, RowsOf
 
 _FAR_US: Final = 2**63
 
@@ -88,13 +84,12 @@ class Asked(NamedTuple):
 
     def rows(
         self,
-        connection: sqlcipher.Connection,
-        period: Period,
+        reader: Reader,
         size: int,
         deadline: Deadline,
-        withheld: Sequence[Withheld] = (),
+        withheld: Sequence[RowsOf] = (),
     ) -> Part:
-        """Return the next rows of one period's file, as far as the time goes, without those that are withheld."""
+        """Return the next rows of one place, as far as the time goes, without those that are withheld."""
         rows: list[Found] = []
         edge = self.nowhere
 
@@ -103,10 +98,8 @@ class Asked(NamedTuple):
             edge = Cursor(time_us)
 
         try:
-            with deadline.over(connection):
-                for found in select_requests(
-                    connection,
-                    period,
+            with reader.limited(deadline):
+                for found in reader.rows(
                     self.filters,
                     limit=size,
                     before=self.before,

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import sqlcipher3.dbapi2 as sqlcipher
-
+    from consentkit.archive.holdings import Holdings
     from consentkit.archive.period import Period
     from consentkit.archive.search.archive import Archive
+    from consentkit.archive.store.requeststore import Marks, Reader
     from consentkit.crypto import Keyring
 
 
@@ -83,9 +83,9 @@ def waiting_segments(archive: Archive, directory: Path, keyring: Keyring) -> Ite
             continue  # stored and deleted while we looked
 
 
-def period_files(archive: Archive, directory: Path, keyring: Keyring) -> list[PeriodFileState]:
+def period_files(archive: Archive) -> list[PeriodFileState]:
     """Return the periods that there are or were, newest first."""
-    return [_file(period, directory / "requests" / period.file_name, keyring) for period in archive.periods()]
+    return [_file(period, archive.holdings) for period in archive.periods()]
 
 
 def _segment(path: Path, keyring: Keyring, marks: _Marks) -> WaitingSegment:
@@ -117,15 +117,14 @@ def _segment(path: Path, keyring: Keyring, marks: _Marks) -> WaitingSegment:
     )
 
 
-def _file(period: Period, file: Path, keyring: Keyring) -> PeriodFileState:
-    sizes = [path.stat().st_size for path in (file, file.with_name(f"{file.name}-wal")) if path.exists()]
+def _file(period: Period, holdings: Holdings) -> PeriodFileState:
     return PeriodFileState(
         period=period.name,
         state=period.state,
-        file=file.name if file.exists() else "",
-        bytes=sum(sizes),
+        file=period.file_name if holdings.rows.exists(period.place) else "",
+        bytes=holdings.rows.size_bytes(period.place),
         rows=period.rows,
-        has_key=keyring.has(period.key_name),
+        has_key=holdings.keyring.has(period.key_name),
     )
 
 
@@ -136,7 +135,7 @@ class _Marks:
         self._archive = archive
         self._periods = archive.periods()
         self._decisions = archive.decisions()
-        self._known: dict[str, dict[tuple[str, int], int]] = {}
+        self._known: dict[str, Marks] = {}
 
     def of(self, sequence: int, time_us: int, worker: str, number: int) -> int:
         """Return the sequence below which the frames of a segment that go where this one goes are stored."""
@@ -151,8 +150,5 @@ class _Marks:
         return self._known[period.name].get((worker, number), 0)
 
 
-def _read(connection: sqlcipher.Connection | None, _: Period) -> dict[tuple[str, int], int]:
-    if connection is None:
-        return {}
-    marks = connection.execute("SELECT worker, number, next_sequence FROM segment")
-    return {(worker, number): mark for worker, number, mark in marks}
+def _read(reader: Reader | None, _: Period) -> Marks:
+    return {} if reader is None else reader.marks()

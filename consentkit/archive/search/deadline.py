@@ -1,25 +1,13 @@
 """How long a search may take.
 
-Owns the clock, and the way a statement that runs too long is ended.
+Owns the clock. How what runs too long is ended is its store's matter, to which a deadline is a `Limit`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import time
-from typing import TYPE_CHECKING, Final
 
-import sqlcipher3.dbapi2 as sqlcipher
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-# Steps of SQLite's machine between two looks at the clock: about a millisecond.
-_STEPS: Final = 20_000
-
-
-class TimeIsUp(Exception):
-    """End what runs past its deadline."""
+from consentkit.archive.store.requeststore import TimeIsUp
 
 
 class Deadline:
@@ -50,20 +38,3 @@ class Deadline:
         """Raise TimeIsUp where it has passed."""
         if self.has_passed:
             raise TimeIsUp
-
-    @contextlib.contextmanager
-    def over(self, connection: sqlcipher.Connection) -> Iterator[None]:
-        """End the connection's statements in the block when it passes.
-
-        Raises:
-            TimeIsUp: it did.
-        """
-        connection.set_progress_handler(lambda: self.has_passed, _STEPS)
-        try:
-            yield
-        except sqlcipher.OperationalError:
-            if self.has_passed:
-                raise TimeIsUp from None
-            raise
-        finally:
-            connection.set_progress_handler(None, 0)

@@ -13,20 +13,17 @@ import msgspec
 
 from consentkit.archive.search.deadline import Deadline
 from consentkit.archive.spoolreader import SpoolReader
-from consentkit.archive.store.select import select_requests
 from consentkit.requestlog.segment import FrameId
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import sqlcipher3.dbapi2 as sqlcipher
-
     from consentkit.archive.period import Period
     from consentkit.archive.search.archive import Archive
-    from consentkit.archive.search.asked import Found
     from consentkit.archive.search.waiting import Losses
     from consentkit.archive.store.interface import Filters
+    from consentkit.archive.store.requeststore import Found, Marks, Reader
     from consentkit.crypto import Keyring
     from consentkit.requestlog.record import Gap
 
@@ -41,8 +38,6 @@ _REMEMBERED: Final = 10_000
 
 # How long before the last look a request may have begun that was stored since.
 _LATE_US: Final = 60_000_000
-
-_MARKS: Final = "SELECT worker, number, next_sequence FROM segment ORDER BY id DESC LIMIT ?"
 
 
 class Follow:
@@ -64,7 +59,7 @@ class Follow:
         self._reader = SpoolReader(directory, keyring)
         self._filters = filters
         self._looked_us = time.time_ns() // 1000
-        self._marks: dict[tuple[str, int], int] = {}
+        self._marks: Marks = {}
         self.gaps: dict[FrameId, Gap] = {}
         self.losses: Losses = self._load(self._archive.periods())[1]
         self._marks.update(self._unseen())
@@ -79,11 +74,9 @@ class Follow:
         since_us, self._looked_us = self._looked_us - _LATE_US, time.time_ns() // 1000
         places, self.losses = self._load(self._archive.periods())
         restrictions = self._archive.restrictions()  # as they are now: one may be made while it is followed
-        for period, connection in places:
+        for period, reader in places:
             withheld = restrictions.of(period)
-            yield from select_requests(
-                connection, period, self._filters, limit=0, oldest_first=True, withheld=withheld
-            )
+            yield from reader.rows(self._filters, limit=0, oldest_first=True, withheld=withheld)
         if unseen := self._unseen():
             seen = {segment: self._marks.get(segment, 0) for segment in unseen}
             self._marks.update(unseen)
@@ -91,7 +84,7 @@ class Follow:
         while len(self._marks) > _REMEMBERED:
             del self._marks[next(iter(self._marks))]
 
-    def _load(self, periods: list[Period]) -> tuple[list[tuple[Period, sqlcipher.Connection]], Losses]:
+    def _load(self, periods: list[Period]) -> tuple[list[tuple[Period, Reader]], Losses]:
         """Read on in the spool; return what is new in it, by period."""
         waiting = self._archive.waiting(periods, self._reader)
         waiting.marks = self._marks
@@ -101,22 +94,21 @@ class Follow:
         places = [(period, waiting.rows(period, None)) for period in found]
         return [(period, place) for period, place in places if place is not None], waiting.losses
 
-    def _unseen(self) -> dict[tuple[str, int], int]:
+    def _unseen(self) -> Marks:
         """Return the marks of segments that were stored further than they were seen."""
 
-        def read(connection: sqlcipher.Connection | None, _: Period) -> list[tuple[str, int, int]]:
-            return [] if connection is None else connection.execute(_MARKS, (_SEGMENTS,)).fetchall()
+        def read(reader: Reader | None, _: Period) -> Marks:
+            return {} if reader is None else reader.marks(newest=_SEGMENTS)
 
-        unseen: dict[tuple[str, int], int] = {}
+        unseen: Marks = {}
         for period in self._archive.periods()[:_PERIODS]:
-            for worker, number, mark in self._archive.stored.read(period, read, deadline=Deadline(None)) or []:
-                if mark > max(self._marks.get((worker, number), 0), unseen.get((worker, number), 0)):
-                    unseen[worker, number] = mark
+            stored = self._archive.stored.read(period, read, deadline=Deadline(None)) or {}
+            for segment, mark in stored.items():
+                if mark > max(self._marks.get(segment, 0), unseen.get(segment, 0)):
+                    unseen[segment] = mark
         return unseen
 
-    def _stored(
-        self, since_us: int, seen: dict[tuple[str, int], int], unseen: dict[tuple[str, int], int]
-    ) -> Iterator[Found]:
+    def _stored(self, since_us: int, seen: Marks, unseen: Marks) -> Iterator[Found]:
         """Yield the rows of those segments from the frame on at which the spool was left."""
 
         def is_fresh(frame: FrameId) -> bool:

@@ -1,11 +1,12 @@
 """What the log lost, so that a silence in it is not read as peace.
 
-Owns the gaps of one period and those of the spool, and their order. Which periods are asked is the archive's job.
+Owns the gaps of the spool, and the order of all. Those that are stored a reader gives; which periods are asked is
+the archive's job.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from consentkit.requestlog.record import Gap
 from consentkit.requestlog.segment import FrameId
@@ -13,26 +14,9 @@ from consentkit.requestlog.segment import FrameId
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    import sqlcipher3.dbapi2 as sqlcipher
-
     from consentkit.archive.search.deadline import Deadline
     from consentkit.archive.spoolreader import SpoolReader
     from consentkit.archive.store.interface import Filters
-
-_GAPS: Final = """
-SELECT g.worker, g.number, gap.sequence, gap.since_us, gap.until_us, gap.lost, gap.reason, gap.network
-FROM gap JOIN batch b ON b.id = gap.batch JOIN segment g ON g.id = b.segment
-WHERE gap.since_us < ? AND gap.until_us >= ?"""
-
-
-def stored_gaps(connection: sqlcipher.Connection, filters: Filters) -> dict[FrameId, Gap]:
-    """Return the gaps of one period that touch a time, by the frame that told each.
-
-    Raises:
-        sqlcipher3.dbapi2.Error: as the driver does.
-    """
-    rows = connection.execute(_GAPS, (filters.until_us, filters.since_us))
-    return {FrameId(*row[:3]): Gap(*row[3:]) for row in rows}
 
 
 def waiting_gaps(reader: SpoolReader, filters: Filters, deadline: Deadline) -> Iterator[tuple[FrameId, Gap]]:

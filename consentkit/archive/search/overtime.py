@@ -1,32 +1,27 @@
 """How many requests match, step by step of time.
 
-Owns the statement, and saying how far back it came. Where nothing but a time is asked for, the statistics know it
-without looking at a row.
+Owns the order of periods, and saying how far back it came. Where nothing but a time is asked for, the statistics
+know it without looking at a row.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from consentkit.archive.periodlock import READER_SECONDS
-from consentkit.archive.search.deadline import Deadline, TimeIsUp
-from consentkit.archive.store.matching import match
-from consentkit.archive.store.select import row_bounds
-from consentkit.archive.store.tables import TIES
+from consentkit.archive.search.deadline import Deadline
+from consentkit.archive.store.requeststore import TimeIsUp
 
 if TYPE_CHECKING:
-    import sqlcipher3.dbapi2 as sqlcipher
-
     from consentkit.archive.period import Period
     from consentkit.archive.search.archive import Archive
     from consentkit.archive.search.restricted import Restrictions
     from consentkit.archive.search.waiting import Waiting
     from consentkit.archive.store.interface import Filters
-
-_COUNT: Final = "SELECT (r.id / ? + ?) / ?, count(*) FROM request r WHERE r.id >= ? AND r.id < ? {} GROUP BY 1"
+    from consentkit.archive.store.requeststore import Reader
 
 
 class OverTime(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,16 +87,13 @@ class _Counting(NamedTuple):
         """
         held = deadline.within(READER_SECONDS)
 
-        def read(connection: sqlcipher.Connection | None, present: Period) -> Counter[int]:
+        def read(stored: Reader | None, present: Period) -> Counter[int]:
             found: Counter[int] = Counter()
             withheld = self.restrictions.of(present)
-            for place in (connection, self.waiting.rows(present, connection)):
-                wanted = match(place, self.filters, withheld) if place is not None else None
-                if place is not None and wanted is not None:
-                    values = (TIES, present.since_us, self.step_us, *row_bounds(present, self.filters, None, None))
-                    with held.over(place):
-                        rows = place.execute(_COUNT.format(wanted.conditions), (*values, *wanted.values))
-                        found.update(dict(rows.fetchall()))
+            for reader in (stored, self.waiting.rows(present, stored)):
+                if reader is not None:
+                    with reader.limited(held):
+                        found.update(reader.counts_over_time(self.filters, self.step_us, withheld=withheld))
             return found
 
         deadline.check()

@@ -10,15 +10,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from consentkit.archive.restrictions import Restriction, in_force
-from consentkit.archive.store.matching import Withheld, count_withheld
-from consentkit.archive.store.select import row_bounds
-from consentkit.archive.store.tables import TIES
+from consentkit.archive.store.requeststore import RowsOf
 
 if TYPE_CHECKING:
-    import sqlcipher3.dbapi2 as sqlcipher
-
     from consentkit.archive.period import Period
     from consentkit.archive.store.interface import Filters
+    from consentkit.archive.store.requeststore import Reader
     from consentkit.control import Control
 
 
@@ -38,20 +35,15 @@ class Restrictions:
         found = in_force(control, datetime.now(UTC).date())
         return cls(tuple(one for one in found if one.case_id != case))
 
-    def of(self, period: Period) -> tuple[Withheld, ...]:
+    def of(self, period: Period) -> tuple[RowsOf, ...]:
         """Return the rows of a period that are left out."""
         return tuple(
-            Withheld(
-                one.network,
-                max(one.since_us - period.since_us, 0) * TIES,
-                (min(one.until_us, period.until_us) - period.since_us) * TIES,
-                one.agent,
-            )
+            RowsOf(one.network, one.since_us, one.until_us, one.agent)
             for one in self._restrictions
             if one.since_us < period.until_us and one.until_us > period.since_us
         )
 
-    def count(self, connection: sqlcipher.Connection, period: Period, filters: Filters) -> int:
-        """Return how many rows of a period's file match, and are left out."""
+    def count(self, reader: Reader, period: Period, filters: Filters) -> int:
+        """Return how many rows of a place of a period match, and are left out."""
         withheld = self.of(period)
-        return count_withheld(connection, filters, withheld, *row_bounds(period, filters, None, None))
+        return reader.count_withheld(filters, withheld) if withheld else 0

@@ -1,6 +1,6 @@
 """The most frequent values of the newest rows that match.
 
-Owns the statements, and the bounds that keep a count from reading the whole table: so many rows and so much
+Owns the bounds that keep a count from reading the whole table: so many rows and so much
 time. Counts over everything are the aggregates' job.
 """
 
@@ -10,26 +10,26 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
 import msgspec
+from msgspec.structs import replace
 
 from consentkit.archive.periodlock import READER_SECONDS
-from consentkit.archive.search.deadline import Deadline, TimeIsUp
-from consentkit.archive.search.gaps import in_order, stored_gaps
+from consentkit.archive.search.deadline import Deadline
+from consentkit.archive.search.gaps import in_order
 from consentkit.archive.search.waiting import Losses
-from consentkit.archive.store.matching import match
-from consentkit.archive.store.select import row_bounds
-from consentkit.archive.store.tables import TIES, unpack_address
+from consentkit.archive.store.requeststore import TimeIsUp
 from consentkit.errors import StorageError
 from consentkit.requestlog.record import Gap
 from consentkit.requestlog.segment import FrameId
 
 if TYPE_CHECKING:
-    import sqlcipher3.dbapi2 as sqlcipher
+    from collections.abc import Sequence
 
     from consentkit.archive.period import Period
     from consentkit.archive.search.archive import Archive
     from consentkit.archive.search.restricted import Restrictions
     from consentkit.archive.search.waiting import Waiting
     from consentkit.archive.store.interface import Filters
+    from consentkit.archive.store.requeststore import Reader
 
 By: TypeAlias = Literal[
     "address", "path", "agent", "status", "host", "referrer", "country", "browser", "device-type"
@@ -37,27 +37,6 @@ By: TypeAlias = Literal[
 BY: Final[tuple[By, ...]] = get_args(By)
 
 ROWS: Final = 100_000
-
-_COLUMNS: Final[dict[By, tuple[str, str]]] = {
-    "address": ("client", "address"),
-    "path": ("resource", "path"),
-    "agent": ("agent", "user_agent"),
-    "host": ("resource", "host"),
-    "referrer": ("referrer", "host"),
-    "country": ("client", "country"),
-    "browser": ("agent", "browser"),
-    "device-type": ("agent", "device_type"),
-}
-
-_WHERE: Final = "FROM request r WHERE r.id >= ? AND r.id < ? {conditions}"
-_EDGE: Final = f"SELECT r.id {_WHERE} ORDER BY r.id DESC LIMIT 1 OFFSET ?"
-_STATUS: Final = f"SELECT r.status, count(*) {_WHERE} GROUP BY 1"
-# Counted by numbers first, so that a text is looked up once.
-_TEXT: Final = f"""
-SELECT t.{{column}}, sum(k.n)
-FROM (SELECT r.{{table}} AS id, count(*) AS n {_WHERE} GROUP BY 1) k
-  JOIN {{table}} t ON t.id = k.id
-GROUP BY 1"""  # noqa: S608 - our own names
 
 
 class Top(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,7 +116,7 @@ def top(
 class _Counted(msgspec.Struct, frozen=True):
     """The counts of one period; `first_us` where older rows of it were left out."""
 
-    counts: dict[object, int]
+    counts: dict[str, int]
     gaps: dict[FrameId, Gap]
     first_us: int | None
     restricted: int = 0
@@ -151,7 +130,7 @@ class _Counting:
         self._restrictions = restrictions
         self.restricted = 0
         self._by = by
-        self._counts: Counter[object] = Counter()
+        self._counts: Counter[str] = Counter()
         self.rows = 0
         self.gaps: dict[FrameId, Gap] = {}
 
@@ -163,8 +142,10 @@ class _Counting:
         """
         held = deadline.within(READER_SECONDS)
 
-        def read(connection: sqlcipher.Connection | None, present: Period) -> _Counted:
-            return self._count([connection, waiting.rows(present, connection)], present, rows, held)
+        def read(stored: Reader | None, present: Period) -> _Counted:
+            readers = [one for one in (stored, waiting.rows(present, stored)) if one]
+            counted = self._count(readers, present, rows, held)
+            return replace(counted, gaps={} if stored is None else stored.gaps(self._filters))
 
         try:
             counted = archive.stored.read(period, read, deadline=deadline)
@@ -181,37 +162,20 @@ class _Counting:
 
     def in_order(self) -> list[tuple[str, int]]:
         """Return what was counted, most frequent first."""
-        counts: Counter[str] = Counter()
-        for value, count in self._counts.items():
-            counts[unpack_address(value) if isinstance(value, bytes) else str(value)] += count
-        return sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+        return sorted(self._counts.items(), key=lambda one: (-one[1], one[0]))
 
-    def _count(
-        self, places: list[sqlcipher.Connection | None], period: Period, rows: int, held: Deadline
-    ) -> _Counted:
-        """Count in a period's file and in what waits for it, both from the same row on."""
-        first, last = row_bounds(period, self._filters, None, None)
-        low, counts = first, Counter[object]()
+    def _count(self, readers: Sequence[Reader], period: Period, rows: int, held: Deadline) -> _Counted:
+        """Count in what is stored of a period and in what waits for it, both from the same time on."""
+        filters, counts = self._filters, Counter[str]()
         withheld = self._restrictions.of(period)
-        matching = [(place, match(place, self._filters, withheld)) for place in places if place is not None]
-        restricted = sum(self._restrictions.count(place, period, self._filters) for place, _ in matching)
-        for place, wanted in matching:
-            if wanted is not None:
-                with held.over(place):
-                    values = (low, last, *wanted.values, rows)
-                    edge = place.execute(_EDGE.format(conditions=wanted.conditions), values).fetchone()
-                low = low if edge is None else edge[0] + 1
-        for place, wanted in matching:
-            if wanted is not None:
-                with held.over(place):
-                    found = place.execute(self._statement(wanted.conditions), (low, last, *wanted.values))
-                    counts.update(dict(found))
-        gaps = {} if places[0] is None else stored_gaps(places[0], self._filters)
-        first_us = None if low == first else period.since_us + -(-low // TIES)
-        return _Counted(counts, gaps, first_us, restricted)
-
-    def _statement(self, conditions: str) -> str:
-        if self._by == "status":
-            return _STATUS.format(conditions=conditions)
-        table, column = _COLUMNS[self._by]
-        return _TEXT.format(table=table, column=column, conditions=conditions)
+        first_us: int | None = None
+        for reader in readers:
+            with reader.limited(held):
+                edge_us = reader.edge(filters, rows, withheld=withheld)
+            if edge_us is not None:
+                first_us, filters = edge_us, replace(filters, since_us=edge_us)
+        for reader in readers:
+            with reader.limited(held):
+                counts.update(reader.counts(filters, self._by, withheld=withheld))
+        restricted = sum(self._restrictions.count(reader, period, self._filters) for reader in readers)
+        return _Counted(counts, {}, first_us, restricted)

@@ -1,7 +1,7 @@
 """What still lies in the spool, as a search saw it when it began: in periods of its own, in memory.
 
-Owns reading the spool once, and leaving out of it what was stored since. What is found in it is the same
-statements' business as in a period's file.
+Owns reading the spool once, and leaving out of it what was stored since. What is found in it is read as a
+stored period is.
 """
 
 from __future__ import annotations
@@ -14,20 +14,19 @@ import msgspec
 from consentkit.archive.period import new_period
 from consentkit.archive.search.gaps import touches
 from consentkit.archive.store.interface import Batch
-from consentkit.archive.store.periodfile import PeriodFile
+from consentkit.archive.store.memory import MemoryPlace
 from consentkit.requestlog.record import Gap
 from consentkit.requestlog.segment import FrameId
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    import sqlcipher3.dbapi2 as sqlcipher
-
     from consentkit.archive.period import Period, Rotation
     from consentkit.archive.resolve import Resolvers
     from consentkit.archive.search.deadline import Deadline
     from consentkit.archive.spoolreader import Segment, SpoolReader
     from consentkit.archive.store.interface import Filters, Misfiled
+    from consentkit.archive.store.requeststore import Reader
     from consentkit.requestlog.record import Entry
 
 # Frames that are held as objects at once; in the tables one takes some hundred bytes.
@@ -76,7 +75,7 @@ class Waiting:
         self._resolvers = resolvers
         self._decisions = decisions
         self._misfiled: Mapping[tuple[str, int], Misfiled] = {}
-        self._files: dict[str, PeriodFile] = {}
+        self._places: dict[str, MemoryPlace] = {}
         self._damaged = 0
         self._last: Period | None = None
         self.marks: dict[tuple[str, int], int] = {}
@@ -106,28 +105,20 @@ class Waiting:
                 self._take(segment, filters, entries)
             self._damaged += segment.damaged
 
-    def rows(self, period: Period, stored: sqlcipher.Connection | None) -> sqlcipher.Connection | None:
-        """Return the frames of a period that its file does not hold; None where there are none.
+    def rows(self, period: Period, stored: Reader | None) -> Reader | None:
+        """Return the frames of a period that are not stored; None where there are none.
 
         Args:
             period: which one.
-            stored: its file, None where there is none. It only gets more: what it held once is left out for good.
+            stored: what is stored of it, None where nothing is. It only gets more: what it held once is left out
+                for good.
         """
-        file = self._files.get(period.name)
-        if file is not None and stored is not None:
-            for number, worker, segment in file.connection.execute(
-                "SELECT id, worker, number FROM segment"
-            ).fetchall():
-                mark = stored.execute(
-                    "SELECT next_sequence FROM segment WHERE worker = ? AND number = ?", (worker, segment)
-                ).fetchone()
-                if mark is not None:
-                    file.connection.execute(
-                        "DELETE FROM request WHERE sequence < ?"
-                        " AND batch IN (SELECT id FROM batch WHERE segment = ?)",
-                        (mark[0], number),
-                    )
-        return None if file is None else file.connection
+        waiting = self._places.get(period.name)
+        if waiting is None:
+            return None
+        if stored is not None:
+            waiting.leave_out(stored.marks())
+        return waiting.reader
 
     def _take(self, segment: Segment, filters: Filters, entries: Iterable[tuple[int, Entry]]) -> None:
         batches: dict[str, list[tuple[int, Entry]]] = defaultdict(list)
@@ -146,9 +137,9 @@ class Waiting:
                 if filters.since_us <= time_us < filters.until_us:
                     batches[self._period(time_us).name].append((sequence, entry))
         for name, own in batches.items():
-            if name not in self._files:
-                self._files[name] = PeriodFile.in_memory(self.periods[name], self._resolvers())
-            self._files[name].apply([Batch(segment.worker, segment.number, own, misfiled)])
+            if name not in self._places:
+                self._places[name] = MemoryPlace(self.periods[name].place, self._resolvers())
+            self._places[name].add(Batch(segment.worker, segment.number, own, misfiled))
 
     def _period(self, time_us: int) -> Period:
         if self._last is None or not self._last.since_us <= time_us < self._last.until_us:

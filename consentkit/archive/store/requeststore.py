@@ -17,7 +17,7 @@ What was refused is as it was before.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from consentkit.archive.store.interface import Batch, Filters
     from consentkit.requestlog.record import Gap
     from consentkit.requestlog.segment import FrameId
+
+T = TypeVar("T")
 
 Found: TypeAlias = tuple[Cursor, FoundRequest]
 Marks: TypeAlias = dict[tuple[str, int], int]
@@ -176,6 +178,10 @@ class Held(Protocol):
 
     def __enter__(self) -> Held: ...
     def __exit__(self, *_: object) -> None: ...
+
+
+class TimeIsUp(Exception):
+    """End what runs past its limit."""
 
 
 class Limit(Protocol):
@@ -342,6 +348,10 @@ class Reader(Protocol):
 class RequestStore(Protocol):
     """The places of one installation. Locks are the caller's duty wherever "locked" is said."""
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether several hosts may write a place at once; it is let go of soon then, and made before its time."""
+
     def lock(self, place: Place, *, exclusive: bool, wait_seconds: float) -> Held:
         """Be in a place, with others who share it or alone; it need not exist.
 
@@ -358,6 +368,9 @@ class RequestStore(Protocol):
     def size_bytes(self, place: Place) -> int:
         """Return what it takes on the disk; 0 where it does not exist."""
 
+    def stamp(self, place: Place) -> str:
+        """Return what is another after each ordinary change, quick to tell; empty where it does not exist."""
+
     def make(self, place: Place) -> None:
         """Make an empty place under its key, which is there; nothing where it exists."""
 
@@ -371,6 +384,13 @@ class RequestStore(Protocol):
 
     def reader(self, place: Place) -> AbstractContextManager[Reader | None]:
         """Open a place as of one instant; None where nothing was ever stored in it. Locked, shared."""
+
+    def read(self, place: Place, work: Callable[[Reader | None], T]) -> T:
+        """Return what some work with a place came to, as of one instant; None is where nothing was ever stored.
+
+        The same as within `reader`, and cheaper where a backend knows how: the work may be done a second time,
+        where the place changed under it. Locked, shared.
+        """
 
     def copy(self, place: Place) -> CopyWriter:
         """Begin an incident's copy in a place that does not exist yet, under its key, which is there."""

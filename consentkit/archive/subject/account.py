@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from consentkit.archive.store.select import iso_time
+from consentkit.archive.store.interface import iso_time
 from consentkit.archive.subject.wording import choice_words, log_words, others_withheld, why_withheld
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from consentkit import audit
-from consentkit.archive.store.select import iso_time
+from consentkit.archive.store.interface import iso_time
 from consentkit.archive.subject.person import Person, fingerprint
 
 if TYPE_CHECKING:

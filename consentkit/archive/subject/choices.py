@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from sqlalchemy import select
 
-from consentkit.archive.store.select import iso_time
+from consentkit.archive.store.interface import iso_time
 from consentkit.archive.subject.certificate import Certificate, begin, certify
 from consentkit.consent.decision import Decision
 from consentkit.consent.ledger import decisions_of

@@ -102,9 +102,7 @@ class SubjectExport:
         self._proof = proof
         language = terms.language or settings.site.languages[0]
         self._say = Texts((language,), folders=catalogue_folders(settings))[language]
-        self._archive = Archive(
-            settings, holdings.keyring, holdings.control, resolvers=resolvers, shows_restricted=True
-        )
+        self._archive = Archive(settings, holdings, resolvers=resolvers, shows_restricted=True)
         self._identity = identity(holdings.keyring, person)
         self._number = self._record("subject.export", self._identity)
         empty = Traces(periods=(), incidents=(), waiting=0)
@@ -173,7 +171,7 @@ class SubjectExport:
         for trace in self._traces.incidents:
             if trace.counted.rows:
                 name = f"incident-{trace.incident.number}.ndjson"
-                lines = self._lines(trace.incident.period.name, self._copied(trace.incident.number))
+                lines = self._lines(trace.incident.name, self._copied(trace.incident.number))
                 bundle.add(name, lines, counts_rows=True)
         return []
 

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from consentkit import audit
-from consentkit.archive.destruction import destroy_file
+from consentkit.archive.destruction import destroy_place
 from consentkit.archive.incident.listing import change
-from consentkit.archive.periodlock import PeriodLock
 from consentkit.archive.subject.place import ErasureOrder, count_rows, told, write_without
 from consentkit.errors import StorageError
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
     from consentkit.archive.holdings import Holdings
     from consentkit.archive.incident.listing import Incident
-    from consentkit.archive.rewrite import Rewritten
+    from consentkit.archive.store.requeststore import Rewritten
     from consentkit.archive.subject.certificate import Begun
 
 
@@ -37,16 +36,14 @@ def erase_in_incident(
         PeriodBusy, KeyUnavailable, StorageError: erasing again goes on there.
     """
     incident = _finish(holdings, incident, order)
-    place = incident.place(holdings)
-    if incident.number not in order.released or not place.file.exists():
+    place = incident.place()
+    if incident.number not in order.released or not holdings.rows.exists(place):
         return
     fresh = msgspec.structs.replace(incident, generation=incident.generation + 1)
-    with PeriodLock(place.file, exclusive=True, wait_seconds=order.wait_seconds):
+    with holdings.rows.lock(place, exclusive=True, wait_seconds=order.wait_seconds):
         if not count_rows(holdings, place, order.person, is_cut=is_cut):
             return
-        written = write_without(
-            holdings, place, fresh.place(holdings), incident.file_hash, order.person, is_cut=is_cut
-        )
+        written = write_without(holdings, place, fresh.place(), incident.file_hash, order.person, is_cut=is_cut)
         _switch(holdings, incident, order, written, begun)
     yield "rewritten"
     _finish(holdings, msgspec.structs.replace(fresh, old_generation=incident.generation), order)
@@ -67,8 +64,7 @@ def _finish(holdings: Holdings, incident: Incident, order: ErasureOrder) -> Inci
     """Destroy the generation that a rewrite has left behind, if there is one, and return the incident."""
     if incident.old_generation is None:
         return incident
-    place = incident.place(holdings, generation=incident.old_generation)
-    for _ in destroy_file(holdings.keyring, place.file, place.key_name, wait_seconds=order.wait_seconds):
+    for _ in destroy_place(holdings, incident.place(incident.old_generation), wait_seconds=order.wait_seconds):
         pass
     with holdings.control.transaction() as connection:
         if change(connection, incident, old_generation=None):

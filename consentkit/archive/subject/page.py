@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from consentkit.archive.store.interface import FoundRequest
-from consentkit.archive.store.select import iso_time
+from consentkit.archive.store.interface import FoundRequest, iso_time
 from consentkit.archive.subject.account import Account
 from consentkit.archive.subject.choices import Policy, Proof
 from consentkit.archive.subject.looks import CopyMade

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from consentkit.archive.store.tables import pack_address
 from consentkit.errors import BadSearch
 from consentkit.requestlog.truncate import truncate_address
 
@@ -78,19 +77,14 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
         return "address" if self.address else "consent_id"
 
     @property
-    def packed(self) -> bytes:
-        """The address as it is stored."""
-        return pack_address(self.address)
-
-    @property
-    def packed_network(self) -> bytes:
-        """The address as it is stored once addresses are cut."""
-        return pack_address(truncate_address(self.address))
+    def network(self) -> str:
+        """What the address is stored as once addresses are cut."""
+        return truncate_address(self.address)
 
     @property
     def is_network(self) -> bool:
         """Whether the address is what others of its network become, once addresses are cut."""
-        return self.packed == self.packed_network
+        return self.address == self.network
 
 
 def fingerprint(keyring: Keyring, person: Person) -> str:

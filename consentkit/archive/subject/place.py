@@ -9,19 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
-import sqlcipher3.dbapi2 as sqlcipher
 
 from consentkit.archive.periodlock import READER_SECONDS
-from consentkit.archive.rewrite import Rewritten, write_anew
-from consentkit.archive.sealing import file_hash
 from consentkit.archive.subject.person import Person
-from consentkit.archive.subject.rows import count_in, own_rows
+from consentkit.archive.subject.rows import count, own_rows
 from consentkit.audit import Actor, Look
 from consentkit.errors import StorageError
 
 if TYPE_CHECKING:
     from consentkit.archive.holdings import Holdings
-    from consentkit.archive.rewrite import Generation
+    from consentkit.archive.store.requeststore import Place, Rewritten
     from consentkit.archive.subject.certificate import Begun
 
 
@@ -44,30 +41,29 @@ class ErasureOrder(msgspec.Struct, frozen=True, kw_only=True):
     spool_seconds: float = 90.0
 
 
-def count_rows(holdings: Holdings, place: Generation, person: Person, *, is_cut: bool) -> int:
-    """Return how many rows of a locked place are the person's.
+def count_rows(holdings: Holdings, place: Place, person: Person, *, is_cut: bool) -> int:
+    """Return how many rows of a locked place are the person's; none where it does not exist.
 
     Raises:
         KeyUnavailable, StorageError: it can't be read.
     """
-    try:
-        return count_in(holdings.keyring, place, person, is_cut=is_cut).rows
-    except sqlcipher.Error as exc:
-        raise StorageError(place.file.name, f"can't be read ({exc})") from exc
+    if not holdings.rows.exists(place):
+        return 0
+    with holdings.rows.reader(place) as reader:
+        return 0 if reader is None else count(reader, person, is_cut=is_cut).rows
 
 
 def write_without(
-    holdings: Holdings, old: Generation, fresh: Generation, sealed_hash: str, person: Person, *, is_cut: bool
+    holdings: Holdings, old: Place, fresh: Place, sealed_hash: str, person: Person, *, is_cut: bool
 ) -> Rewritten:
     """Write a sealed place anew without the person's rows.
 
     Raises:
         KeyUnavailable, StorageError: it is not the file that was sealed, or can't be written.
     """
-    if file_hash(old.file) != sealed_hash:
-        raise StorageError(old.file.name, "is not the file that was sealed; it is left as it is")
-    rows = own_rows(person, old.period.since_us, is_cut=is_cut)
-    return write_anew(holdings.keyring, old, fresh, left_out=rows)
+    if holdings.rows.file_hash(old) != sealed_hash:
+        raise StorageError(old.stem, "is not the file that was sealed; it is left as it is")
+    return holdings.rows.write_anew(old, fresh, left_out=own_rows(person, is_cut=is_cut))
 
 
 def told(replaced_hash: str, generation: int, written: Rewritten, begun: Begun) -> dict[str, object]:

@@ -138,7 +138,7 @@ def find_request(control: Control, number: int) -> SubjectRequest:
     Raises:
         UnfitRequest: there is none of this number.
     """
-    with control.transaction() as connection:
+    with control.reading() as connection:
         return read(connection, number)
 
 
@@ -167,19 +167,18 @@ def list_requests(
         wanted = wanted.where(subject_request.c.state == "open", subject_request.c.due < overdue_on.isoformat())
     if before:
         wanted = wanted.where(subject_request.c.number < before)
-    with control.transaction() as connection:
+    with control.reading() as connection:
         rows = connection.execute(wanted).all()
     return [SubjectRequest(**row._asdict()) for row in rows]
 
 
 def count_open(control: Control, today: date) -> tuple[int, int]:
     """Return how many requests are open, and how many of them are overdue."""
-    wanted = select(func.count(), func.sum(subject_request.c.due < today.isoformat())).where(
-        subject_request.c.state == "open"
-    )
-    with control.transaction() as connection:
-        (opened, overdue) = connection.execute(wanted).one()
-    return int(opened), int(overdue or 0)
+    is_overdue = subject_request.c.due < today.isoformat()
+    wanted = select(func.count(), func.count().filter(is_overdue)).where(subject_request.c.state == "open")
+    with control.reading() as connection:
+        opened, overdue = connection.execute(wanted).one()
+    return opened, overdue
 
 
 def read(connection: Connection, number: int) -> SubjectRequest:

@@ -6,29 +6,20 @@ it (GDPR art. 11), so it is counted, and neither handed over nor erased.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from consentkit import audit
-from consentkit.archive.rewrite import Generation, LeftOut
-from consentkit.archive.store.tables import TIES
-from consentkit.control import open_sqlcipher
+from consentkit.archive.store.requeststore import RowsOf
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    import sqlcipher3.dbapi2 as sqlcipher
-
     from consentkit.archive.period import Period
+    from consentkit.archive.store.requeststore import Reader
     from consentkit.archive.subject.person import Person
     from consentkit.control import Control
-    from consentkit.crypto import Keyring
-
-_LAST_ID: Final = 2**63 - 1
-
-_CONDITION: Final = "r.client IN (SELECT id FROM {schema}client WHERE address = ?) AND r.id >= ? AND r.id < ?"
-_BY_AGENT: Final = " AND r.agent IN (SELECT id FROM {schema}agent WHERE user_agent = ?)"
 
 
 class Cuts(msgspec.Struct, frozen=True):
@@ -84,51 +75,29 @@ class Counted(msgspec.Struct, frozen=True):
         return bool(self.rows or self.indistinct or self.others)
 
 
-def own_rows(person: Person, since_us: int, *, is_cut: bool) -> LeftOut | None:
-    """Return the condition of the rows that are the person's; None where none can be known to be.
+def own_rows(person: Person, *, is_cut: bool) -> RowsOf | None:
+    """Return which rows are the person's; None where none can be known to be.
 
     Args:
         person: by address.
-        since_us: what the rows of the place are numbered from.
         is_cut: the place may hold cut addresses.
     """
     if is_cut and person.is_network:
         return None
-    return _between(person.packed, person, since_us, agent=person.agent)
+    return RowsOf(person.address, person.since_us, person.until_us, person.agent)
 
 
-def count(connection: sqlcipher.Connection, person: Person, since_us: int, *, is_cut: bool) -> Counted:
-    """Count a person's rows in an open file of rows; arguments as `own_rows` has them."""
-    own = own_rows(person, since_us, is_cut=is_cut)
-    of_network = _between(person.packed_network, person, since_us) if is_cut else None
-    rows = _count(connection, own)
-    of_address = _between(person.packed, person, since_us) if person.agent and own is not None else None
-    return Counted(rows, _count(connection, of_network), max(_count(connection, of_address) - rows, 0))
-
-
-def count_in(keyring: Keyring, place: Generation, person: Person, *, is_cut: bool) -> Counted:
-    """Open one generation and count; the caller holds its lock.
+def count(reader: Reader, person: Person, *, is_cut: bool) -> Counted:
+    """Count a person's rows in an open place; arguments as `own_rows` has them.
 
     Raises:
-        KeyUnavailable: it can't be opened.
-        sqlcipher3.dbapi2.Error: as the driver does.
+        StorageError: it can't be read.
     """
-    connection = open_sqlcipher(place.file, keyring.load(place.key_name), read_only=True)
-    try:
-        return count(connection, person, place.period.since_us, is_cut=is_cut)
-    finally:
-        connection.close()
-
-
-def _between(packed: bytes, person: Person, since_us: int, *, agent: str = "") -> LeftOut:
-    first = max(person.since_us - since_us, 0) * TIES
-    last = max(person.until_us - since_us, 0) * TIES
-    bounds = packed, min(first, _LAST_ID), min(last, _LAST_ID)
-    return LeftOut(_CONDITION + _BY_AGENT, (*bounds, agent)) if agent else LeftOut(_CONDITION, bounds)
-
-
-def _count(connection: sqlcipher.Connection, rows: LeftOut | None) -> int:
-    if rows is None:
-        return 0
-    statement, values = rows.statement()
-    return int(connection.execute(f"SELECT count(*) FROM ({statement})", values).fetchone()[0])  # noqa: S608
+    own = own_rows(person, is_cut=is_cut)
+    rows = 0 if own is None else reader.count_of(own)
+    of_network = of_address = 0
+    if is_cut:
+        of_network = reader.count_of(RowsOf(person.network, person.since_us, person.until_us))
+    if person.agent and own is not None:
+        of_address = reader.count_of(own._replace(agent=""))
+    return Counted(rows, of_network, max(of_address - rows, 0))

@@ -10,16 +10,12 @@ import os
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import sqlcipher3.dbapi2 as sqlcipher
-
 from consentkit.archive.child import take_lock
 from consentkit.archive.filing import Filing, decided
 from consentkit.archive.ingest import Ingester
 from consentkit.archive.period import Catalogue
-from consentkit.archive.periodlock import PeriodLock
 from consentkit.archive.resolve import AgentResolver, PlaceResolver, Resolvers
 from consentkit.archive.spoolreader import SpoolReader
-from consentkit.control import open_sqlcipher
 from consentkit.errors import StorageError
 from consentkit.requestlog.record import Record
 
@@ -29,6 +25,7 @@ if TYPE_CHECKING:
 
     from consentkit.archive.holdings import Holdings
     from consentkit.archive.period import Period
+    from consentkit.archive.store.requeststore import Marks
     from consentkit.archive.subject.person import Person
     from consentkit.settings import RequestLog
 
@@ -126,7 +123,7 @@ def _store_here(holdings: Holdings, log: RequestLog) -> None:
         resolvers = Resolvers(AgentResolver(), PlaceResolver(log.geo_database, log.geo_precision))
         catalogue = Catalogue(holdings.control, log.rotate)
         filing = Filing(catalogue, retention_days=log.retention_days)
-        ingester = Ingester(holdings.directory, holdings.keyring, catalogue, resolvers, filing=filing)
+        ingester = Ingester(holdings, catalogue, resolvers, filing=filing)
         try:
             ingester.drain()
         finally:
@@ -149,7 +146,7 @@ class _Marks:
     def __init__(self, holdings: Holdings) -> None:
         self._holdings = holdings
         self._periods = Catalogue(holdings.control, "day").list()
-        self._known: dict[str, dict[tuple[str, int], int]] = {}
+        self._known: dict[str, Marks] = {}
 
     def have(self, frame: Frame) -> bool:
         """Tell whether a record is stored, or was dropped because its period is destroyed."""
@@ -159,23 +156,13 @@ class _Marks:
             for place in places
         )
 
-    def _of(self, period: Period) -> dict[tuple[str, int], int]:
+    def _of(self, period: Period) -> Marks:
         if period.name not in self._known:
             self._known[period.name] = self._read(period)
         return self._known[period.name]
 
-    def _read(self, period: Period) -> dict[tuple[str, int], int]:
-        file = self._holdings.file(period)
-        if not file.exists():
+    def _read(self, period: Period) -> Marks:
+        if not self._holdings.rows.exists(period.place):
             return {}
-        try:
-            with PeriodLock(file, exclusive=False):
-                key = self._holdings.keyring.load(period.key_name)
-                connection = open_sqlcipher(file, key, read_only=True)
-                try:
-                    marks = connection.execute("SELECT worker, number, next_sequence FROM segment").fetchall()
-                finally:
-                    connection.close()
-        except sqlcipher.Error as exc:
-            raise StorageError(period.file_name, f"the period can't be read ({exc})") from exc
-        return {(worker, number): mark for worker, number, mark in marks}
+        with self._holdings.reading(period.place) as reader:
+            return {} if reader is None else reader.marks()

@@ -5,25 +5,20 @@ Owns the search for them, without showing any. Each place is opened under its sh
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import msgspec
-import sqlcipher3.dbapi2 as sqlcipher
 
 from consentkit.archive.incident.listing import Incident, incidents
 from consentkit.archive.period import Catalogue, Period
-from consentkit.archive.periodlock import PeriodLock
-from consentkit.archive.rewrite import generation_of
 from consentkit.archive.subject import spooled
-from consentkit.archive.subject.rows import Counted, Cuts, count_in
-from consentkit.errors import StorageError
+from consentkit.archive.subject.rows import Counted, Cuts, count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from consentkit.archive.holdings import Holdings
-    from consentkit.archive.rewrite import Generation
+    from consentkit.archive.store.requeststore import Place
     from consentkit.archive.subject.person import Person
     from consentkit.settings import RequestLog
 
@@ -122,8 +117,8 @@ def _in_periods(holdings: Holdings, person: Person, cuts: Cuts) -> Iterator[Peri
 
 
 def _of_period(holdings: Holdings, listed: Period, person: Person, *, is_cut: bool) -> tuple[Period, Counted]:
-    counted = _counted(holdings, generation_of(holdings, listed), person, is_cut=is_cut)
-    if counted or holdings.file(listed).exists():
+    counted = _counted(holdings, listed.place, person, is_cut=is_cut)
+    if counted or holdings.rows.exists(listed.place):
         return listed, counted
     known = Catalogue(holdings.control, "day").known
     present = next((one for one in known if one.name == listed.name), listed)
@@ -134,16 +129,13 @@ def _of_period(holdings: Holdings, listed: Period, person: Person, *, is_cut: bo
 
 def _in_incidents(holdings: Holdings, person: Person, cuts: Cuts) -> Iterator[IncidentTrace]:
     for copy in open_incidents(holdings):
-        counted = _counted(holdings, copy.place(holdings), person, is_cut=cuts.are_anywhere)
+        counted = _counted(holdings, copy.place(), person, is_cut=cuts.are_anywhere)
         if counted:
             yield IncidentTrace(copy, counted)
 
 
-def _counted(holdings: Holdings, place: Generation, person: Person, *, is_cut: bool) -> Counted:
-    try:
-        with PeriodLock(place.file, exclusive=False) if place.file.exists() else nullcontext():
-            if not place.file.exists():
-                return Counted(0, 0)
-            return count_in(holdings.keyring, place, person, is_cut=is_cut)
-    except sqlcipher.Error as exc:
-        raise StorageError(place.file.name, f"can't be read ({exc})") from exc
+def _counted(holdings: Holdings, place: Place, person: Person, *, is_cut: bool) -> Counted:
+    if not holdings.rows.exists(place):
+        return Counted(0, 0)
+    with holdings.reading(place) as reader:
+        return Counted(0, 0) if reader is None else count(reader, person, is_cut=is_cut)

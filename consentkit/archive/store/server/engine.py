@@ -74,7 +74,9 @@ class BatchRow(NamedTuple):
     Attributes:
         lane: of the host that wrote it; its batches are numbered from 1 and chained.
         number: within the lane.
-        worker, segment_number: where the frames come from; `segment` is their number in rows.
+        worker, segment_number: where the frames come from, as marks are told by.
+        segment: their number in rows, by which segments are told apart; in the copy of an incident several may be
+            of one worker and number.
         first_sequence, next_sequence: its frames: from, and before. The next is the segment's mark.
         requests, gaps: how many rows of each it brought.
         digest: the lane's running digest after it, 32 bytes.
@@ -138,6 +140,10 @@ class Wanted(NamedTuple):
     none_of: Sequence[Withheld] = ()
 
 
+class Outrun(Exception):
+    """Refuse batches that don't follow the end of their lane or segment, as another writer has moved it."""
+
+
 class Engine(Protocol):
     """The tables of the request log on one server or cluster."""
 
@@ -164,6 +170,9 @@ class Engine(Protocol):
 
     def append(self, place: str, additions: Sequence[Addition]) -> None:
         """Store batches, in order. All or none, or each so that the same call again completes it.
+
+        The frames of a batch lie all below what `applied` says of its segment, and then its rows are in already
+        and are not stored again, or all at or above it. Words and gaps may be there already too.
 
         Raises:
             Outrun: another writer has added to one of the lanes or segments: read their ends again.

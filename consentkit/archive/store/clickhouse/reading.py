@@ -1,0 +1,224 @@
+"""What is asked of requests, gaps, batches and words.
+
+Owns SELECT. On a cluster the tables' names are those of the Distributed tables, over all shards.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from consentkit.archive.store.clickhouse.conditions import FEW, Condition
+from consentkit.archive.store.clickhouse.ddl import BATCHES, GAPS
+from consentkit.archive.store.clickhouse.ledger import ROW, batch_of, lane_number
+from consentkit.archive.store.server.engine import KINDS, BatchRow, GapRow, Kind, Row, Wanted, Word
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from consentkit.archive.store.clickhouse.server import Of
+    from consentkit.archive.store.clickhouse.shards import Shards
+
+_CLASS: Final = "if(result >= 400 AND result < 2400, intDiv(result, 400), 0)"
+
+
+class _Segment(NamedTuple):
+    note: bytes
+    mark: int
+
+
+class _Ends(NamedTuple):
+    rows: int
+    first_us: int
+    last_us: int
+
+
+_VALUES: Final[dict[str, str]] = {
+    **{kind: kind for kind in KINDS},
+    "status": "intDiv(result, 4)",
+    "outcome": "result % 4",
+}
+
+
+class Reading:
+    """The tables of one URL, read.
+
+    Args:
+        shards: where they are.
+    """
+
+    def __init__(self, shards: Shards) -> None:
+        self._server = shards.first
+        self._request = f"{shards.database}.request"
+        self._word = f"{shards.database}.word"
+
+    def applied(self, place: str, segment: int) -> int:
+        """Return a segment's mark: a batch is in with its rows, or neither is."""
+        condition = Condition(place)
+        condition.and_(f"stretch = {BATCHES} AND segment = {segment:d}")
+        return max(self._read("max(sequence)", condition, int), default=0)
+
+    def marks(self, place: str, *, newest: int = 0) -> dict[tuple[str, int], int]:
+        """Return the marks, by worker and segment; of so many of the newest alone, 0 = of all."""
+        condition = Condition(place)
+        condition.and_(f"stretch = {BATCHES}")
+        rest = f"GROUP BY segment ORDER BY max(claimed_us) DESC{f' LIMIT {newest:d}' if newest else ''}"
+        marks: dict[tuple[str, int], int] = {}
+        for note, mark in self._read("any(note), max(sequence)", condition, _Segment, rest):
+            batch = batch_of(note)
+            source = batch.worker, batch.segment_number
+            marks[source] = max(mark, marks.get(source, 0))  # in a copy several segments may be of one source
+        return marks
+
+    def last_batch(self, place: str, lane: str) -> BatchRow | None:
+        """Return the last batch of a lane."""
+        condition = Condition(place)
+        condition.and_(f"stretch = {BATCHES} AND client = {lane_number(lane)}")
+        notes = self._read("note", condition, batch_of, "ORDER BY time_us DESC LIMIT 1")
+        return notes[0] if notes else None
+
+    def batches(self, place: str) -> Iterator[BatchRow]:
+        """Yield all batches, by lane and number."""
+        condition = Condition(place)
+        condition.and_(f"stretch = {BATCHES}")
+        yield from sorted(self._read("note", condition, batch_of))
+
+    def words(self, place: str, kind: Kind) -> Iterator[Word]:
+        """Yield the words of one kind, each number once."""
+        condition = Condition(place)
+        condition.and_(f"kind = {KINDS.index(kind)}")
+        statement = f"SELECT number, any(sealed) FROM {self._word} WHERE {condition} GROUP BY number"
+
+        def word(number: int, sealed: bytes) -> Word:
+            return Word(kind, number, sealed)
+
+        yield from self._server.stream(statement, word)
+
+    def known(self, place: str, kind: Kind, numbers: Sequence[int]) -> set[int]:
+        """Return which of these words are there."""
+        condition = Condition(place)
+        condition.and_(f"kind = {KINDS.index(kind)}")
+        condition.and_(condition.among("number", numbers))
+        statement = f"SELECT DISTINCT number FROM {self._word} WHERE {condition}"
+        return set(self._server.read(statement, int, condition.numbers))
+
+    def gaps(self, place: str, since_us: int, until_us: int) -> Iterator[tuple[str, int, GapRow]]:
+        """Yield the gaps that touch a time, each with its worker and the segment's number."""
+        condition = Condition(place)
+        condition.and_(f"stretch = {GAPS} AND time_us < {until_us:d} AND claimed_us >= {since_us:d}")
+        rest = "ORDER BY time_us, segment, sequence"
+        gaps = self._read("segment, sequence, time_us, claimed_us, note", condition, GapRow, rest)
+        segments = self._segments(place, sorted({gap.segment for gap in gaps}))
+        for gap in gaps:
+            yield (*segments[gap.segment], gap)
+
+    def rows(self, place: str, wanted: Wanted, *, oldest_first: bool, limit: int) -> list[Row]:
+        """Return at most so many matching rows, by time; 0 = all."""
+        order = f"ORDER BY time_us {'ASC' if oldest_first else 'DESC'}"
+        condition = Condition.of(place, wanted)
+        if not limit:
+            return self._read(ROW, condition, Row, order)
+        if not _is_of_few_clients(wanted):
+            stretches = self._stretches(place, wanted, limit, oldest_first=oldest_first)
+            if not stretches:
+                return []
+            condition.of_stretches(min(stretches), max(stretches))
+        return self._read(ROW, condition, Row, f"{order} LIMIT {limit:d}")
+
+    def in_order(self, place: str) -> Iterator[Row]:
+        """Yield all rows, by segment and sequence; beyond its memory the server sorts on its disk."""
+        statement = f"SELECT {ROW} FROM {self._request} WHERE {_requests(place)} ORDER BY segment, sequence"
+        yield from self._server.stream(statement, Row)
+
+    def ends(self, place: str, since_us: int, until_us: int) -> tuple[int, int] | None:
+        """Return the first and the last time of rows in a stretch; None where there are none."""
+        condition = Condition.of(place, Wanted(since_us, until_us))
+        found = self._read("count(), min(time_us), max(time_us)", condition, _Ends)
+        return (found[0].first_us, found[0].last_us) if found and found[0].rows else None
+
+    def count(self, place: str, wanted: Wanted) -> int:
+        """Count matching rows."""
+        return sum(self._read("count()", Condition.of(place, wanted), int))
+
+    def nth_time(self, place: str, wanted: Wanted, skipped: int) -> int | None:
+        """Return the time of the newest matching row after so many; None where there are no more."""
+        stretches = self._stretches(place, wanted, skipped + 1, oldest_first=False)
+        if sum(stretches.values()) <= skipped:
+            return None
+        last = min(stretches)
+        newer = sum(rows for stretch, rows in stretches.items() if stretch != last)
+        condition = Condition.of(place, wanted)
+        condition.of_stretches(last, last)
+        times = self._read("time_us", condition, int, f"ORDER BY time_us DESC LIMIT {skipped - newer:d}, 1")
+        return times[0] if times else None
+
+    def counts(
+        self, place: str, wanted: Wanted, by: Kind | Literal["status", "outcome"] | tuple[Literal["step"], int]
+    ) -> list[tuple[int, int]]:
+        """Count matching rows by a column, or by steps of time of so many microseconds since 1970."""
+        value = f"intDiv(time_us, {by[1]:d})" if isinstance(by, tuple) else _VALUES[by]
+        return self._read(f"{value} AS v, count()", Condition.of(place, wanted), _pair, "GROUP BY v ORDER BY v")
+
+    def counts_by_status(self, place: str, step_us: int) -> list[tuple[int, int, int]]:
+        """Count all rows by step and class of status (0 = none of 1 to 5), in that order."""
+        columns = f"intDiv(time_us, {step_us:d}) AS s, {_CLASS} AS c, count()"
+        return self._read(columns, _requests(place), _three, "GROUP BY s, c ORDER BY s, c")
+
+    def alike(
+        self, place: str, since_us: int, until_us: int, bounds_us: Sequence[int]
+    ) -> Iterator[tuple[int, int, int, int, int, int]]:
+        """Yield client, agent, resource, result, class of duration and count of the rows of a time."""
+        classes = " + ".join(["0", *(f"(duration_us >= {bound:d})" for bound in bounds_us)])
+        statement = (
+            f"SELECT client, agent, resource, result, {classes} AS class, count() FROM {self._request}"
+            f" WHERE {Condition.of(place, Wanted(since_us, until_us))}"
+            " GROUP BY client, agent, resource, result, class"
+        )
+        yield from self._server.stream(statement, _six)
+
+    def _stretches(self, place: str, wanted: Wanted, rows: int, *, oldest_first: bool) -> dict[int, int]:
+        """Return how many matching rows stretches have, from one end on until they are so many."""
+        rest = f"GROUP BY stretch ORDER BY stretch {'ASC' if oldest_first else 'DESC'}"
+        found: dict[int, int] = {}
+        for stretch, count in self._read("stretch, count()", Condition.of(place, wanted), _pair, rest):
+            found[stretch] = count
+            if sum(found.values()) >= rows:
+                break
+        return found
+
+    def _segments(self, place: str, segments: Sequence[int]) -> dict[int, tuple[str, int]]:
+        if not segments:
+            return {}
+        condition = Condition(place)
+        condition.and_(f"stretch = {BATCHES}")
+        condition.and_(condition.among("segment", segments))
+        batches = self._read("any(note)", condition, batch_of, "GROUP BY segment")
+        return {batch.segment: (batch.worker, batch.segment_number) for batch in batches}
+
+    def _read(self, columns: str, condition: Condition, shape: Callable[..., Of], rest: str = "") -> list[Of]:
+        statement = f"SELECT {columns} FROM {self._request} WHERE {condition} {rest}"
+        return self._server.read(statement, shape, condition.numbers)
+
+
+def _requests(place: str) -> Condition:
+    condition = Condition(place)
+    condition.and_("stretch >= 0")
+    return condition
+
+
+def _is_of_few_clients(wanted: Wanted) -> bool:
+    """Tell whether a search is for addresses: their rows are found by ranges, and are few."""
+    return any(among.column == "client" and len(among.numbers) <= FEW for among in wanted.all_of)
+
+
+def _pair(value: int, count: int) -> tuple[int, int]:
+    return value, count
+
+
+def _three(step: int, status: int, count: int) -> tuple[int, int, int]:
+    return step, status, count
+
+
+def _six(  # noqa: PLR0917 - a row's columns
+    client: int, agent: int, resource: int, result: int, duration_class: int, count: int
+) -> tuple[int, int, int, int, int, int]:
+    return client, agent, resource, result, duration_class, count

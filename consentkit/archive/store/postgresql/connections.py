@@ -1,0 +1,188 @@
+"""Connections to the server: few, used again, thrown away when broken; and what its errors become.
+
+Owns how many there are, and the limits of time and of waiting for locks. How one is opened, and what of an error
+may be told, is as for control data.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import select
+import threading
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import psycopg
+from psycopg import errors
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import TransactionStatus
+from psycopg.rows import TupleRow
+
+from consentkit.archive.store.postgresql.cutoff import CutOff
+from consentkit.control.connecting import PLACE, connect
+from consentkit.control.faults import fault_of
+from consentkit.errors import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from consentkit.archive.store.requeststore import Limit
+
+Connection: TypeAlias = psycopg.Connection[TupleRow]
+
+# Of one process: the ingester needs one, the admin area one a thread that reads.
+MOST: Final = 16
+KEPT: Final = 4
+WAIT_SECONDS: Final = 10.0
+# A writer that hangs in the midst (its machine froze) holds up others no longer than this.
+STALLED_MS: Final = 60_000
+APPEND_LOCK_MS: Final = 30_000
+
+# A cursor is read to its end, so it is planned for that.
+_SESSION: Final = "SET cursor_tuple_fraction = 1"
+
+_LIMIT: ContextVar[Limit | None] = ContextVar("limit", default=None)
+
+
+class Busy(StorageError):
+    """Report tables that others did not leave in time."""
+
+
+class Connections:
+    """At most `MOST` connections at a time, of which `KEPT` are kept for the next who asks.
+
+    Args:
+        url: as libpq takes it. Nothing is opened before something is asked.
+
+    Raises:
+        StorageError: the URL is none.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            conninfo_to_dict(url)
+        except psycopg.Error:
+            raise StorageError(PLACE, "the URL can't be read (postgresql://user:password@host/database)") from None
+        self._url = url
+        self._idle: list[Connection] = []
+        self._guard = threading.Lock()
+        self._free = threading.BoundedSemaphore(MOST)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection in a transaction that changes nothing, under the limit of `limited`.
+
+        Raises:
+            StorageError: the server refuses or is away.
+            TimeIsUp: the limit has passed.
+        """
+        limit = _LIMIT.get()
+        seconds = math.inf
+        if limit is not None:
+            limit.check()
+            seconds = limit.remaining
+        # One millisecond more, so that what the server ends is past the limit here too.
+        timeout_ms = 0 if math.isinf(seconds) else min(int(seconds * 1000) + 2, 2**31 - 1)
+        with _telling(limit), self._lent() as connection, CutOff(connection, seconds), connection.transaction():
+            connection.execute(f"SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = {timeout_ms}")
+            yield connection
+
+    @contextlib.contextmanager
+    def writing(self, *, lock_ms: int = APPEND_LOCK_MS) -> Iterator[Connection]:
+        """Give a connection in a transaction that is durable when the block ends, and undone when it fails.
+
+        Raises:
+            Busy: a lock was not had in so many milliseconds.
+            StorageError: the server refuses or is away. Where it went away at the very end, all may be in.
+        """
+        with _telling(None), self._lent() as connection, connection.transaction():
+            connection.execute(
+                f"SET LOCAL lock_timeout = {lock_ms}; "
+                f"SET LOCAL idle_in_transaction_session_timeout = {STALLED_MS}; SET LOCAL statement_timeout = 0"
+            )
+            yield connection
+
+    @contextlib.contextmanager
+    def limited(self, limit: Limit) -> Iterator[None]:
+        """Put what this thread reads within the block under a limit."""
+        before = _LIMIT.get()
+        _LIMIT.set(limit)
+        try:
+            yield
+        finally:
+            _LIMIT.set(before)  # `reset` would refuse where a generator is closed from elsewhere
+
+    def close(self) -> None:
+        """Close what nobody uses."""
+        with self._guard:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    @contextlib.contextmanager
+    def _lent(self) -> Iterator[Connection]:
+        if not self._free.acquire(timeout=WAIT_SECONDS):
+            raise StorageError(PLACE, f"all {MOST} connections of this process are in use")
+        try:
+            connection = self._kept() or self._opened()
+            try:
+                yield connection
+            finally:
+                self._take_back(connection)
+        finally:
+            self._free.release()
+
+    def _kept(self) -> Connection | None:
+        while True:
+            with self._guard:
+                if not self._idle:
+                    return None
+                connection = self._idle.pop()
+            if _is_quiet(connection):
+                return connection
+            connection.close()
+
+    def _opened(self) -> Connection:
+        # Not prepared, as `connect` has it: an array of 10**5 numbers is looked up by hash only where the plan
+        # is made with its values.
+        connection = connect(self._url)
+        connection.execute(_SESSION)
+        return connection
+
+    def _take_back(self, connection: Connection) -> None:
+        if not connection.closed and connection.info.transaction_status == TransactionStatus.IDLE:
+            with self._guard:
+                if len(self._idle) < KEPT:
+                    self._idle.append(connection)
+                    return
+        connection.close()
+
+
+def _is_quiet(connection: Connection) -> bool:
+    """Tell whether a connection is usable: where the server ended it there is something to read."""
+    if connection.closed:
+        return False
+    waiting = select.poll()
+    waiting.register(connection.fileno(), select.POLLIN)
+    return not waiting.poll(0)
+
+
+@contextlib.contextmanager
+def _telling(limit: Limit | None) -> Iterator[None]:
+    try:
+        yield
+    except (psycopg.Error, UnicodeError) as exc:
+        if limit is not None:
+            limit.check()
+        if isinstance(exc, errors.LockNotAvailable | errors.DeadlockDetected):
+            raise Busy(PLACE, "others did not leave the tables in time") from None
+        raise StorageError(PLACE, _reason(exc)) from None
+
+
+def _reason(exc: Exception) -> str:
+    if isinstance(exc, errors.InsufficientPrivilege):
+        return "the role may not do this; docs/postgresql.md says what it needs"
+    if isinstance(exc, errors.UndefinedTable):
+        return "the place's tables are not there"
+    return f"the server can't be reached, or refused ({fault_of(exc)})"

@@ -1,0 +1,152 @@
+"""PostgreSQL's locks for all hosts of an installation: advisory ones, each on a connection of its own.
+
+Owns taking and holding them. They die with the connection: a host that is cut off has lost its locks, which it
+learns when it asks. Source: PostgreSQL documentation, "Advisory Locks".
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final, Self
+
+import psycopg
+
+from consentkit.control.connecting import PLACE, connect, lock_number, refused
+from consentkit.control.faults import is_timed_out
+from consentkit.control.locks import Busy
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+# One that reads in many places one after the other needs no more.
+_KEPT_OPEN: Final = 2
+
+_TRY: Final = {
+    True: "SELECT pg_try_advisory_lock(%s)",
+    False: "SELECT pg_try_advisory_lock_shared(%s)",
+}
+_WAIT: Final = {
+    True: "SELECT pg_advisory_lock(%s)",
+    False: "SELECT pg_advisory_lock_shared(%s)",
+}
+
+
+class Sessions:
+    """Connections that hold locks: one a lock, and a few that wait for the next.
+
+    Args:
+        url: of the database.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._idle: list[Connection] = []
+        self._guard = threading.Lock()
+
+    def take(self, name: str, *, exclusive: bool, wait_seconds: float) -> AdvisoryLock:
+        """Take a lock, as `Control.lock` does."""
+        number = lock_number(name)
+        connection = self._borrow()
+        try:
+            is_had = _take(connection, number, exclusive=exclusive, wait_seconds=wait_seconds)
+        except psycopg.Error as exc:
+            connection.close()
+            raise refused(exc, f"the lock {name} can't be had") from None
+        except BaseException:
+            connection.close()
+            raise
+        if not is_had:
+            self.give_back(connection)
+            raise Busy(PLACE, f"{name} is held by another process, after {wait_seconds:g} s; try again")
+        return AdvisoryLock(self, connection)
+
+    def give_back(self, connection: Connection) -> None:
+        """Let go of what a connection holds, and keep it for the next lock."""
+        try:
+            connection.execute("SELECT pg_advisory_unlock_all()")
+        except psycopg.Error:
+            connection.close()  # with it the server has let go of all
+            return
+        with self._guard:
+            if len(self._idle) < _KEPT_OPEN:
+                self._idle.append(connection)
+                return
+        connection.close()
+
+    def close(self) -> None:
+        """Close those that hold nothing."""
+        with self._guard:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    def _borrow(self) -> Connection:
+        with self._guard:
+            connection = self._idle.pop() if self._idle else None
+        try:
+            if connection is not None and _answers(connection):
+                return connection
+            return connect(self._url)
+        except psycopg.Error as exc:
+            raise refused(exc, "can't be reached") from None
+
+
+class AdvisoryLock:
+    """A lock held by a session of its own.
+
+    Args:
+        sessions: where the connection goes back to.
+        connection: that holds it.
+    """
+
+    def __init__(self, sessions: Sessions, connection: Connection) -> None:
+        self._sessions = sessions
+        self._connection: Connection | None = connection
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it still is: asks the server."""
+        if self._connection is not None and not _answers(self._connection):
+            self._connection = None
+        return self._connection is not None
+
+    def release(self) -> None:
+        """Let others in. Releasing twice is the same as once."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._sessions.give_back(connection)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def _answers(connection: Connection) -> bool:
+    """Tell whether a connection is alive; one that is not is closed."""
+    try:
+        connection.execute("SELECT 1")
+    except psycopg.Error:
+        connection.close()
+        return False
+    return True
+
+
+def _take(connection: Connection, number: int, *, exclusive: bool, wait_seconds: float) -> bool:
+    row = connection.execute(_TRY[exclusive], (number,)).fetchone()
+    if row is not None and row[0]:
+        return True
+    if wait_seconds <= 0:
+        return False
+    # Waiting in the server's own queue is fair; asking again and again is not.
+    wait_ms = str(max(int(wait_seconds * 1000), 1))
+    connection.execute("SELECT set_config('statement_timeout', '0', false)")
+    connection.execute("SELECT set_config('lock_timeout', %s, false)", (wait_ms,))
+    try:
+        connection.execute(_WAIT[exclusive], (number,))
+    except psycopg.Error as exc:
+        if is_timed_out(exc):
+            return False
+        raise
+    return True

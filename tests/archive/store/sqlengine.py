@@ -1,0 +1,259 @@
+"""An engine in one SQLite file: the smallest honest one, to read beside the protocol and to break at any step.
+
+`append` writes words, gaps, rows and batch one after the other, each for itself, as a server without transactions
+does, so that every break between two of them can be had.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from consentkit.archive.store.requeststore import Limit
+from consentkit.archive.store.server.engine import (
+    KINDS,
+    Addition,
+    BatchRow,
+    GapRow,
+    Kind,
+    Outrun,
+    Row,
+    Wanted,
+    Word,
+)
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS place (name TEXT PRIMARY KEY, is_made INTEGER, is_draft INTEGER);
+CREATE TABLE IF NOT EXISTS word (place TEXT, kind TEXT, number INTEGER, sealed BLOB, UNIQUE (place, kind, number));
+CREATE TABLE IF NOT EXISTS request (
+  place TEXT, time_us, segment, sequence, client, agent, resource, referrer, result, bytes_sent, duration_us,
+  claimed_us, UNIQUE (place, segment, sequence));
+CREATE TABLE IF NOT EXISTS gap (
+  place TEXT, segment, sequence, since_us, until_us, sealed, UNIQUE (place, segment, sequence));
+CREATE TABLE IF NOT EXISTS batch (
+  place TEXT, lane, number, worker, segment_number, segment, first_sequence, next_sequence, requests, gaps, digest,
+  UNIQUE (place, lane, number));
+"""
+CONTENT = ("word", "request", "gap", "batch")
+ROW = "time_us, segment, sequence, client, agent, resource, referrer, result, bytes_sent, duration_us, claimed_us"
+BATCH = "lane, number, worker, segment_number, segment, first_sequence, next_sequence, requests, gaps, digest"
+
+Conditions = tuple[str, list[Any]]
+
+
+class SqlEngine:
+    """All places in one file.
+
+    Args:
+        path: the file.
+        step: called before each statement of `append` with the table's name; it may raise.
+    """
+
+    def __init__(self, path: Path, step: Callable[[str], None] = lambda _: None) -> None:
+        self.path = path
+        self.step = step
+        self._lock = threading.RLock()
+        self.limit: Limit | None = None
+        self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self.connection.execute("PRAGMA synchronous = OFF")
+
+    def prepare(self) -> None:
+        self.connection.executescript(TABLES)
+
+    def places(self) -> dict[str, bool]:
+        return {
+            name: bool(is_draft) for name, is_draft in self._all("SELECT name, is_draft FROM place WHERE is_made")
+        }
+
+    def make(self, place: str) -> None:
+        self._all("INSERT INTO place VALUES (?, 1, 0) ON CONFLICT DO UPDATE SET is_made = 1", place)
+
+    def mark_draft(self, place: str, *, is_draft: bool) -> None:
+        self._all("INSERT INTO place VALUES (?, 0, 0) ON CONFLICT DO NOTHING", place)
+        self._all("UPDATE place SET is_draft = ? WHERE name = ?", is_draft, place)
+
+    def drop(self, place: str) -> None:
+        for table in CONTENT:
+            self._all(f"DELETE FROM {table} WHERE place = ?", place)
+        self._all("DELETE FROM place WHERE name = ?", place)
+
+    def left(self, place: str) -> int:
+        return sum(self._number(f"SELECT count(*) FROM {table} WHERE place = ?", place) for table in CONTENT)
+
+    def size_bytes(self, place: str) -> int:
+        return self.left(place) * 100
+
+    def append(self, place: str, additions: Sequence[Addition]) -> None:
+        for batch, words, rows, gaps in additions:
+            with self._lock:
+                last = self.last_batch(place, batch.lane)
+                if batch.number != (last.number if last else 0) + 1:
+                    raise Outrun
+                mark = "SELECT coalesce(max(next_sequence), 0) FROM batch WHERE place = ? AND segment = ?"
+                if batch.first_sequence < self._number(mark, place, batch.segment):
+                    raise Outrun
+                self.insert("word", place, words)
+                self.insert("gap", place, gaps)
+                self.insert("request", place, rows)
+                self.insert("batch", place, [batch])
+
+    def applied(self, place: str, segment: int) -> int:
+        return self._number(
+            "SELECT max(coalesce((SELECT max(sequence) + 1 FROM request WHERE place = ?1 AND segment = ?2), 0),"
+            " coalesce((SELECT max(next_sequence) FROM batch WHERE place = ?1 AND segment = ?2), 0))",
+            place,
+            segment,
+        )
+
+    def marks(self, place: str, *, newest: int = 0) -> dict[tuple[str, int], int]:
+        rows = self._all(
+            "SELECT worker, segment_number, max(next_sequence) FROM batch WHERE place = ? GROUP BY 1, 2"
+            " ORDER BY 2 DESC LIMIT ?",
+            place,
+            newest or -1,
+        )
+        return {(worker, number): mark for worker, number, mark in rows}
+
+    def last_batch(self, place: str, lane: str) -> BatchRow | None:
+        select = f"SELECT {BATCH} FROM batch WHERE place = ? AND lane = ? ORDER BY number DESC LIMIT 1"
+        return next((BatchRow._make(row) for row in self._all(select, place, lane)), None)
+
+    def batches(self, place: str) -> Iterator[BatchRow]:
+        for row in self._all(f"SELECT {BATCH} FROM batch WHERE place = ? ORDER BY lane, number", place):
+            yield BatchRow._make(row)
+
+    def words(self, place: str, kind: Kind) -> Iterator[Word]:
+        for number, sealed in self._all(
+            "SELECT number, sealed FROM word WHERE place = ? AND kind = ?", place, kind
+        ):
+            yield Word(kind, number, sealed)
+
+    def known(self, place: str, kind: Kind, numbers: Sequence[int]) -> set[int]:
+        return {word.number for word in self.words(place, kind)} & set(numbers)
+
+    def gaps(self, place: str, since_us: int, until_us: int) -> Iterator[tuple[str, int, GapRow]]:
+        select = """
+        SELECT DISTINCT b.worker, b.segment_number, g.segment, g.sequence, g.since_us, g.until_us, g.sealed
+        FROM gap g JOIN batch b ON b.place = g.place AND b.segment = g.segment
+          AND g.sequence >= b.first_sequence AND g.sequence < b.next_sequence
+        WHERE g.place = ? AND g.since_us < ? AND g.until_us >= ?"""
+        for worker, number, *gap in self._all(select, place, until_us, since_us):
+            yield worker, number, GapRow._make(gap)
+
+    def rows(self, place: str, wanted: Wanted, *, oldest_first: bool, limit: int) -> list[Row]:
+        where, values = conditions(wanted)
+        order = "ASC" if oldest_first else "DESC"
+        select = f"SELECT {ROW} FROM request WHERE place = ? AND {where} ORDER BY time_us {order} LIMIT ?"
+        return [Row._make(row) for row in self._all(select, place, *values, limit or -1)]
+
+    def in_order(self, place: str) -> Iterator[Row]:
+        for row in self._all(f"SELECT {ROW} FROM request WHERE place = ? ORDER BY segment, sequence", place):
+            yield Row._make(row)
+
+    def ends(self, place: str, since_us: int, until_us: int) -> tuple[int, int] | None:
+        select = "SELECT min(time_us), max(time_us) FROM request WHERE place = ? AND time_us >= ? AND time_us < ?"
+        ((first, last),) = self._all(select, place, since_us, until_us)
+        return None if first is None else (first, last)
+
+    def count(self, place: str, wanted: Wanted) -> int:
+        where, values = conditions(wanted)
+        return self._number(f"SELECT count(*) FROM request WHERE place = ? AND {where}", place, *values)
+
+    def nth_time(self, place: str, wanted: Wanted, skipped: int) -> int | None:
+        where, values = conditions(wanted)
+        select = f"SELECT time_us FROM request WHERE place = ? AND {where} ORDER BY 1 DESC LIMIT 1 OFFSET ?"
+        return next((time for (time,) in self._all(select, place, *values, skipped)), None)
+
+    def counts(
+        self, place: str, wanted: Wanted, by: Kind | Literal["status", "outcome"] | tuple[Literal["step"], int]
+    ) -> list[tuple[int, int]]:
+        where, values = conditions(wanted)
+        column = {"status": "result / 4", "outcome": "result % 4"}.get(by, by) if isinstance(by, str) else ""
+        column = column or f"time_us / {by[1]}"
+        return self._all(
+            f"SELECT {column}, count(*) FROM request WHERE place = ? AND {where} GROUP BY 1", place, *values
+        )
+
+    def counts_by_status(self, place: str, step_us: int) -> list[tuple[int, int, int]]:
+        of_class = "CASE WHEN result / 4 BETWEEN 100 AND 599 THEN result / 400 ELSE 0 END"
+        select = (
+            f"SELECT time_us / ?, {of_class}, count(*) FROM request WHERE place = ? GROUP BY 1, 2 ORDER BY 1, 2"
+        )
+        return self._all(select, step_us, place)
+
+    def alike(
+        self, place: str, since_us: int, until_us: int, bounds_us: Sequence[int]
+    ) -> Iterator[tuple[int, int, int, int, int, int]]:
+        for row in self.rows(place, Wanted(since_us, until_us), oldest_first=True, limit=0):
+            yield (
+                row.client,
+                row.agent,
+                row.resource,
+                row.result,
+                bisect_right(bounds_us, row.duration_us),
+                1,
+            )
+
+    @contextlib.contextmanager
+    def limited(self, limit: Limit) -> Iterator[None]:
+        self.limit = limit
+        try:
+            yield
+        finally:
+            self.limit = None
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def insert(self, table: str, place: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        self.step(table)
+        if rows:
+            marks = ", ".join("?" * (len(rows[0]) + 1))
+            with self._lock:
+                self.connection.execute("BEGIN IMMEDIATE")
+                self.connection.executemany(
+                    f"INSERT OR IGNORE INTO {table} VALUES ({marks})", [(place, *row) for row in rows]
+                )
+                self.connection.execute("COMMIT")
+
+    def _number(self, statement: str, *values: object) -> int:
+        return int(self._all(statement, *values)[0][0])
+
+    def _all(self, statement: str, *values: object) -> list[Any]:
+        if self.limit is not None:
+            self.limit.check()
+        with self._lock:
+            return self.connection.execute(statement, values).fetchall()
+
+
+def conditions(wanted: Wanted) -> Conditions:
+    """Return the conditions over a row, and their values."""
+    parts = ["time_us >= ? AND time_us < ?"]
+    values: list[Any] = [wanted.since_us, wanted.until_us]
+    for column, numbers in wanted.all_of:
+        parts.append(among(column, numbers))
+    if wanted.any_of:
+        parts.append(f"({' OR '.join(among(column, numbers) for column, numbers in wanted.any_of)})")
+    if wanted.statuses:
+        parts.append(f"({' OR '.join(['result / 4 BETWEEN ? AND ?'] * len(wanted.statuses))})")
+        values += [bound for pair in wanted.statuses for bound in pair]
+    if wanted.outcome is not None:
+        parts.append("result % 4 = ?")
+        values.append(wanted.outcome)
+    for clients, since_us, until_us, agents in wanted.none_of:
+        of_agents = "" if agents is None else f" AND {among('agent', agents)}"
+        parts.append(f"NOT ({among('client', clients)} AND time_us >= ? AND time_us < ?{of_agents})")
+        values += [since_us, until_us]
+    return " AND ".join(parts), values
+
+
+def among(column: str, numbers: Sequence[int]) -> str:
+    """Return the condition that a column has one of some numbers."""
+    if column not in KINDS:
+        raise ValueError(column)
+    return f"{column} IN ({', '.join(map(str, map(int, numbers)))})"

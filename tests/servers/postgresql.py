@@ -1,0 +1,236 @@
+"""A real PostgreSQL server, started by the tests that need one, in a folder of its own.
+
+Ask for the fixture `postgresql` (one server a run) or `postgresql_url` (a fresh, empty database on it, which is
+dropped at the end). A test that stops or kills its server makes one for itself with `serving`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.serving import REPOSITORY, free_port
+
+# Of the superuser: a URL that holds a password is what must never show in an error.
+OWNER = "ck_test"
+PASSWORD = "an-open-secret-of-tests"
+# As `make test` unpacks it: to install it would start a service.
+UNPACKED = REPOSITORY / ".venv" / "postgresql" / "usr" / "lib" / "postgresql"
+START_SECONDS = 20.0
+STOP_SECONDS = 20.0
+
+HBA = """
+local all all trust
+host  all all 127.0.0.1/32 scram-sha-256
+"""
+SETTINGS = {
+    "shared_buffers": "32MB",
+    "max_connections": "100",
+    "jit": "off",
+    "lc_messages": "C",
+    "timezone": "UTC",
+}
+# Nothing here has to outlive the machine; a killed server process loses nothing by it.
+HASTY = {"fsync": "off", "full_page_writes": "off"}
+
+
+def folder_of_programs() -> Path:
+    """Return where initdb and postgres are, the newest version first; skip where there are none."""
+    folders = [*Path("/usr/lib/postgresql").glob("*/bin"), *UNPACKED.glob("*/bin")]
+    found = sorted((one for one in folders if (one / "initdb").exists()), key=lambda one: -float(one.parent.name))
+    if not found:
+        pytest.skip("needs PostgreSQL: make test unpacks it, or apt-get install postgresql")
+    return found[0]
+
+
+class PostgreSQL:
+    """A server with one superuser, `OWNER`.
+
+    Args:
+        folder: for everything it writes; made, and with a path short enough for a socket.
+        settings: beside `SETTINGS`.
+        is_durable: writes reach the disk, as a test of a lost machine needs it.
+
+    Attributes:
+        port: on 127.0.0.1, where passwords are asked for; the same through all its starts.
+    """
+
+    def __init__(
+        self, folder: Path, *, settings: Mapping[str, str] | None = None, is_durable: bool = False
+    ) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.log = folder / "server.log"
+        self._data = folder / "data"
+        self._settings = {**SETTINGS, **({} if is_durable else HASTY), **(settings or {})}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._user = _user()
+        self._names = itertools.count(1)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._give(folder)
+        self._programs = _within_reach(folder_of_programs(), folder)
+        # Where it was unpacked, its libraries lie beside it.
+        root = self._programs.parents[4]
+        libraries = [str(one) for one in (*root.glob("usr/lib/*-linux-gnu"), *root.glob("lib/*-linux-gnu"))]
+        self._environment = {**os.environ, "LD_LIBRARY_PATH": ":".join(libraries)}
+        self._initialise()
+
+    @property
+    def pid(self) -> int:
+        """Of the first of its processes."""
+        if self._process is None:
+            raise RuntimeError("the server does not run")
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        options = {"port": str(self.port), "listen_addresses": "127.0.0.1", **self._settings}
+        given = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._programs / "postgres", "-D", self._data, "-k", self.folder, *given],
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+                env=self._environment,
+                user=self._user,
+                group=self._user and pwd.getpwnam(self._user).pw_gid,
+                extra_groups=None if self._user is None else [],
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            with contextlib.suppress(psycopg.OperationalError), self.connect():
+                return
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"PostgreSQL did not come up:\n{self.log.read_text('utf-8', 'replace')}")
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """End it in order, whoever is connected."""
+        self._end(signal.SIGINT)
+
+    def crash(self) -> None:
+        """End it at once, as when its machine goes away; the next start recovers."""
+        self._end(signal.SIGQUIT)
+
+    def connect(self, database: str = "postgres") -> psycopg.Connection:
+        """Connect as the superuser, in autocommit."""
+        return psycopg.connect(self.url(database), autocommit=True, connect_timeout=5)
+
+    def url(self, database: str = "postgres", *, user: str = OWNER, password: str = PASSWORD) -> str:
+        """Return a URL as the settings take it."""
+        return f"postgresql://{user}:{password}@127.0.0.1:{self.port}/{database}"
+
+    def make_database(self) -> str:
+        """Make an empty database, and return its name."""
+        name = f"test_{os.getpid()}_{next(self._names)}"
+        with self.connect() as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        return name
+
+    def drop_database(self, name: str) -> None:
+        """Drop a database, whoever is connected."""
+        with self.connect() as connection:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def _initialise(self) -> None:
+        password = self.folder / "password"
+        password.write_text(PASSWORD, "utf-8")
+        self._give(password)
+        options = [f"--username={OWNER}", f"--pwfile={password}", "--locale=C.UTF-8", "--encoding=UTF8"]
+        options += ["--auth=scram-sha-256", "--no-sync"]
+        done = subprocess.run(
+            [self._programs / "initdb", "-D", self._data, *options],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env=self._environment,
+            user=self._user,
+            group=self._user and pwd.getpwnam(self._user).pw_gid,
+            extra_groups=None if self._user is None else [],
+        )
+        if done.returncode:
+            raise RuntimeError(f"initdb: {done.stderr}")
+        (self._data / "pg_hba.conf").write_text(HBA, "utf-8")
+
+    def _give(self, path: Path) -> None:
+        if self._user is not None:
+            shutil.chown(path, self._user)
+
+    def _end(self, number: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(number)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextlib.contextmanager
+def serving(*, settings: Mapping[str, str] | None = None, is_durable: bool = False) -> Iterator[PostgreSQL]:
+    """Run a server of one's own until the block ends."""
+    folder = Path(tempfile.mkdtemp(prefix="ckpg"))  # pytest's own folders are too long a path for a socket
+    try:
+        server = PostgreSQL(folder, settings=settings, is_durable=is_durable)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.crash()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """One server for the whole run; nobody stops it."""
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def postgresql_url(postgresql: PostgreSQL) -> Iterator[str]:
+    """The URL of a fresh and empty database, of which the user is owner."""
+    name = postgresql.make_database()
+    yield postgresql.url(name)
+    postgresql.drop_database(name)
+
+
+def _user() -> str | None:
+    """Return as whom it runs where we are root, which it refuses to be; None where we are not."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        return pwd.getpwnam("postgres").pw_name
+    except KeyError:
+        return "nobody"
+
+
+def _within_reach(programs: Path, folder: Path) -> Path:
+    """Return the programs where that user can run them: below root's home he can't."""
+    root = programs.parents[4]  # of usr/lib/postgresql/VERSION/bin
+    if os.geteuid() != 0 or all(one.stat().st_mode & stat.S_IXOTH for one in programs.parents):
+        return programs
+    copied = folder / "unpacked"
+    shutil.copytree(root, copied, symlinks=True, ignore=shutil.ignore_patterns("packages"))
+    copied.chmod(0o755)
+    return copied / programs.relative_to(root)
