@@ -1,6 +1,6 @@
 """Run the measurements, write ``bench/results.json`` and print the figures beside their bars.
 
-    python -m bench [--full] [NAME …]
+    python -m bench [--full] [--rows N] [NAME …]
 
 Exit 0: every bar was reached; 1: one was not, or a measurement failed; 2: wrong use.
 """
@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TimeElapsedColumn
 from rich.table import Table
 
-from bench import admin, draining, imports, ingest, injection, overhead, search, sizes
+from bench import admin, draining, imports, ingest, injection, overhead, search, sizes, stores
 from bench.figures import Figure
 from consentkit.errors import ConsentKitError
 
@@ -41,6 +41,7 @@ MEASUREMENTS: Final[dict[str, Callable[[Path], list[Figure]]]] = {
     "draining": draining.measure,
     "search": search.measure,
     "admin": admin.measure,
+    "stores": stores.measure,
 }
 RESULTS: Final = Path(__file__).with_name("results.json")
 _PACKAGES: Final = (
@@ -84,6 +85,7 @@ def main(argv: list[str] | None = None) -> int:
         action="store_true",
         help=f"search, and show pages of, {search.FULL_ROWS:,} rows a period and more; takes half an hour",
     )
+    parser.add_argument("--rows", type=int, default=stores.ROWS, help="rows in each store (default %(default)s)")
     arguments = parser.parse_args(argv)
     names = arguments.names or list(MEASUREMENTS)
     if unknown := set(names) - MEASUREMENTS.keys():
@@ -91,6 +93,8 @@ def main(argv: list[str] | None = None) -> int:
     # What is opened in this process needs a secret too; without one each start would warn.
     os.environ.setdefault("CONSENTKIT_SECRET", secrets.token_urlsafe(32))
     measurements = dict(MEASUREMENTS)
+    rows = stores.FULL_ROWS if arguments.full else arguments.rows
+    measurements["stores"] = functools.partial(stores.measure, rows=rows)
     if arguments.full:
         measurements["search"] = functools.partial(search.measure, rows=search.FULL_ROWS)
         measurements["admin"] = functools.partial(admin.measure, rows=admin.FULL_ROWS)
