@@ -199,6 +199,7 @@ def _of_custody(say: Catalogue) -> dict[str, str]:
         "period.generation_destroyed": say.pgettext("action", "Period's file before destroyed"),
         "period.rewritten": say.pgettext("action", "Period moved to another store"),
         "store.moved": say.pgettext("action", "Everything moved to another store"),
+        "hosts.leads": say.pgettext("action", "A host begins to lead"),
         "keys.rotating": say.pgettext("action", "Rotation of keys begun"),
         "service.wound_down": say.pgettext("action", "End of the service begun"),
     }

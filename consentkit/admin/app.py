@@ -7,6 +7,7 @@ whether a role allows it, what must be said or given first; then the page, its e
 from __future__ import annotations
 
 import importlib
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -29,7 +30,7 @@ from consentkit.admin.pages import sign_in
 from consentkit.admin.routing import RouteTable
 from consentkit.admin.vault import Busy
 from consentkit.admin.visit import Route, Visit
-from consentkit.errors import ConsentKitError
+from consentkit.errors import ConsentKitError, StorageError
 from consentkit.web import origin
 from consentkit.web.assets import Assets
 from consentkit.web.forms import BadForm
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
     from consentkit.control import Control
     from consentkit.crypto import Keyring
     from consentkit.settings import Settings
+
+logger = logging.getLogger("consentkit")
 
 # The modules below `consentkit.admin.pages` that have ROUTES.
 PAGES: Final = (
@@ -159,9 +162,19 @@ class Admin:
             if not await self._has_people(door):
                 return await door.page(asking, "closed.html", ClosedView(), status=404)
             return await self._admit(door, asking)
-        except ConsentKitError:
+        except ConsentKitError as exc:
             # Of whatever kind: nothing was recorded, so nothing is shown.
-            return await self._error(asking, faults.fault(asking.say, 503))
+            return await self._unavailable(asking, exc)
+
+    async def _unavailable(self, asking: Asking, fault: ConsentKitError) -> Response:
+        logger.error("a page of the admin area can't be shown: %s", fault)
+        storage = self._settings.storage
+        is_server = bool(storage.url or storage.requests_url) and isinstance(fault, StorageError)
+        response = await self._error(
+            asking, faults.unavailable(asking.say) if is_server else faults.fault(asking.say, 503)
+        )
+        response.headers["Retry-After"] = "60"
+        return response
 
     async def _admit(self, door: Door, asking: Asking) -> Response:
         """Find out who asks, and let in who may."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def check_names(say: Catalogue) -> dict[str, str]:
     """Return what each check is called, by its stable name."""
-    return {**_of_places(say), **_of_processes(say), **_of_records(say)}
+    return {**_of_places(say), **_of_servers(say), **_of_processes(say), **_of_records(say)}
 
 
 def _of_places(say: Catalogue) -> dict[str, str]:
@@ -27,6 +27,28 @@ def _of_places(say: Catalogue) -> dict[str, str]:
         "disk.room": say.pgettext("check", "Free space"),
         "keys.rotation": say.pgettext("check", "Rotation of the keys"),
         "places.examination": say.pgettext("check", "Examination of folders and keys"),
+    }
+
+
+def _of_servers(say: Catalogue) -> dict[str, str]:
+    of_each = {
+        "answers": say.pgettext("check", "Database server answers"),
+        "version": say.pgettext("check", "Version of the database server"),
+        "tls": say.pgettext("check", "Connection to the database server"),
+        "durable": say.pgettext("check", "What the database server has confirmed"),
+        "clock": say.pgettext("check", "Clock of the database server"),
+        "tables": say.pgettext("check", "Tables on the database server"),
+        "rights": say.pgettext("check", "Rights on the database server"),
+    }
+    servers = {f"{kind}.{name}": text for kind in ("postgresql", "clickhouse") for name, text in of_each.items()}
+    return {
+        **servers,
+        "hosts.leader": say.pgettext("check", "Host that leads"),
+        "hosts.written": say.pgettext("check", "Hosts that store requests"),
+        "hosts.keys": say.pgettext("check", "Keys folder of all hosts"),
+        "periods.next": say.pgettext("check", "Next period"),
+        "hosts.examination": say.pgettext("check", "Examination of the hosts"),
+        "store.opened": say.pgettext("check", "Opening of the store"),
     }
 
 

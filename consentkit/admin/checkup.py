@@ -13,7 +13,9 @@ from weakref import WeakKeyDictionary
 
 import msgspec
 
-from consentkit.archive.health import Finding, examine
+from consentkit.archive.health import Finding, examine, last_written
+from consentkit.archive.store.condition import Condition, look_at_servers
+from consentkit.errors import StorageError
 
 if TYPE_CHECKING:
     from consentkit.admin.office import Office
@@ -27,10 +29,14 @@ class Checkup(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         made_us: when, microseconds since 1970 UTC.
         findings: in the order in which they are to be mended.
+        servers: as they were when they were asked; none where all is embedded.
+        hosts: when each host last stored a request, of those that share a database and did within a day.
     """
 
     made_us: int
     findings: tuple[Finding, ...]
+    servers: tuple[Condition, ...] = ()
+    hosts: dict[str, int] = {}
 
     @property
     def wrong(self) -> int:
@@ -64,9 +70,22 @@ def checkup(office: Office, *, fresh_seconds: float = FRESH_SECONDS) -> Checkup:
         last = _of_offices.setdefault(office, _Last())
     with last.lock:
         if last.checkup is None or time.monotonic() - last.made_at > fresh_seconds:
-            made_us = time.time_ns() // 1000
-            last.checkup = Checkup(
-                made_us=made_us, findings=tuple(examine(office.settings, office.holdings, now_us=made_us))
-            )
+            last.checkup = _made(office)
             last.made_at = time.monotonic()
         return last.checkup
+
+
+def _made(office: Office) -> Checkup:
+    made_us = time.time_ns() // 1000
+    servers = look_at_servers(office.settings.storage)
+    findings = tuple(examine(office.settings, office.holdings, now_us=made_us, servers=servers))
+    return Checkup(made_us=made_us, findings=findings, servers=servers, hosts=_hosts(office, made_us))
+
+
+def _hosts(office: Office, now_us: int) -> dict[str, int]:
+    if not office.control.is_shared:
+        return {}
+    try:
+        return last_written(office.control, now_us)
+    except StorageError:
+        return {}  # that the server is away is among the findings

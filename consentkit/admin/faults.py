@@ -50,6 +50,19 @@ def fault(say: Catalogue, status: int, message: str = "") -> ErrorView:
     return ErrorView(status, title, message or text, way_out)
 
 
+def unavailable(say: Catalogue) -> ErrorView:
+    """Return what is said while the database server is away, or refuses."""
+    return ErrorView(
+        503,
+        say.gettext("The database does not answer"),
+        say.gettext("Nothing is shown here that can't be recorded first. Try again in a few minutes."),
+        say.gettext(
+            "The command consentkit doctor tells what is wrong. Meanwhile the site goes on: requests wait in the"
+            " spool of each host, and refusals hold; new consents are not taken."
+        ),
+    )
+
+
 def not_started(say: Catalogue) -> ErrorView:
     """Return what is said where consentkit could not start."""
     return ErrorView(

@@ -14,7 +14,7 @@ from consentkit.archive.incident.reading import reading
 from consentkit.archive.search import Found
 from consentkit.archive.search.deadline import Deadline
 from consentkit.archive.store.interface import Cursor, Filters
-from consentkit.archive.store.requeststore import TimeIsUp
+from consentkit.archive.store.places import TimeIsUp
 
 if TYPE_CHECKING:
     from consentkit.admin.searching import Asked

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from consentkit.archive.holdings import Holdings
     from consentkit.archive.incident.listing import Incident
     from consentkit.archive.incident.reading import Kept
-    from consentkit.archive.store.requeststore import Place
+    from consentkit.archive.store.places import Place
 
 TOP: Final = 10
 KEPT_SECONDS: Final = 600.0

@@ -26,6 +26,7 @@ from starlette.responses import Response
 from consentkit.admin.checkup import Checkup, checkup
 from consentkit.admin.doorway import METRICS_PATH
 from consentkit.admin.figures import Figures, figures
+from consentkit.errors import StorageError
 from consentkit.settings.secret import read_monitoring_token
 
 if TYPE_CHECKING:
@@ -110,15 +111,37 @@ class Monitoring:
         with self._lock:  # many askers at a time cost one look
             made_at, content = self._told.get(office, (-_FRESH_SECONDS, b""))
             if not content or time.monotonic() - made_at >= _FRESH_SECONDS:
-                found = metrics(figures(office), checkup(office, fresh_seconds=_EXAMINED_SECONDS))
-                content = "".join(map(write, found)).encode()
+                content = "".join(map(write, _found(office))).encode()
                 self._told[office] = (time.monotonic(), content)
             return content
 
 
+def _found(office: Office) -> tuple[Metric, ...]:
+    """Return what is known now: while a database server is away, that it is.
+
+    Raises:
+        StorageError: the embedded database refuses.
+    """
+    examined = checkup(office, fresh_seconds=_EXAMINED_SECONDS)
+    try:
+        now = figures(office)
+    except StorageError:
+        if not any(server.fault for server in examined.servers):
+            raise
+        return (*_health(examined), *_servers(examined))
+    return metrics(now, examined)
+
+
 def metrics(now: Figures, examined: Checkup) -> tuple[Metric, ...]:
     """Return every metric; one of which nothing is known yet has no sample."""
-    return (*_health(examined), *_spool(now), *_records(now), *_retention(now), *_evidence(now))
+    return (
+        *_health(examined),
+        *_servers(examined),
+        *_spool(now),
+        *_records(now),
+        *_retention(now),
+        *_evidence(now),
+    )
 
 
 def write(metric: Metric) -> str:
@@ -142,6 +165,38 @@ def _health(examined: Checkup) -> Iterator[Metric]:
         ),
     )
     yield _gauge("examination_timestamp_seconds", "When that examination was made.", examined.made_us / _US)
+
+
+def _servers(examined: Checkup) -> Iterator[Metric]:
+    """Yield what is known of database servers and hosts; nothing where the store is embedded."""
+    labelled = [({"kind": one.kind, "host": one.host}, one) for one in examined.servers]
+    if not labelled:
+        return
+    answering = [(labels, one) for labels, one in labelled if not one.fault]
+    yield Metric(
+        name="consentkit_server_up",
+        kind="gauge",
+        help="1 while a database server answers.",
+        samples=tuple((labels, not one.fault) for labels, one in labelled),
+    )
+    yield Metric(
+        name="consentkit_server_answer_seconds",
+        kind="gauge",
+        help="How long a database server took for one question.",
+        samples=tuple((labels, one.answer_seconds) for labels, one in answering),
+    )
+    yield Metric(
+        name="consentkit_server_clock_ahead_seconds",
+        kind="gauge",
+        help="Clock of a database server against this host's.",
+        samples=tuple((labels, one.ahead_us / _US) for labels, one in answering),
+    )
+    yield Metric(
+        name="consentkit_host_last_stored_timestamp_seconds",
+        kind="gauge",
+        help="When each host last stored requests, of those that did within a day.",
+        samples=tuple(({"lane": lane}, time_us / _US) for lane, time_us in sorted(examined.hosts.items())),
+    )
 
 
 def _spool(now: Figures) -> Iterator[Metric]:

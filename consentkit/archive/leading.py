@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Final
 
+from consentkit import audit
+from consentkit.archive.store.lane import own_lane
 from consentkit.control import Busy
 from consentkit.errors import StorageError
 
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from consentkit.control import Control, Lock
+
+# Of the audit: the host of this lane begins to lead.
+LEADS: Final = "hosts.leads"
 
 _HOSTS: Final = "hosts"
 _LEADER: Final = "leader"
@@ -61,8 +66,18 @@ class Leading:
         if self._leader is None or not self._leader.is_held:
             self._leader = None
             with contextlib.suppress(Busy):
-                self._leader = self._control.lock(_LEADER, exclusive=True, wait_seconds=0)
+                self._leader = self._begin()
         self.leads = self._leader is not None
+
+    def _begin(self) -> Lock:
+        """Take the lead, and say so in the audit: what is destroyed from now on is by this host."""
+        held = self._control.lock(_LEADER, exclusive=True, wait_seconds=0)
+        try:
+            audit.record(self._control, audit.SYSTEM, LEADS, detail={"lane": own_lane(self._control.directory)})
+        except BaseException:
+            held.release()
+            raise
+        return held
 
     def release(self) -> None:
         """Let another lead, and be gone."""

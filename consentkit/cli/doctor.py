@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Final
 import click
 import msgspec
 
-from consentkit.archive.health import examine
-from consentkit.cli.options import config_option, json_option, print_json
+from consentkit.archive.health import examine, examine_closed
+from consentkit.cli.options import config_option, json_option, load_settings, print_json
 from consentkit.cli.session import Session
+from consentkit.errors import StorageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from consentkit.archive.health import Finding
@@ -29,10 +31,8 @@ _SIGNS: Final = {"good": ("ok", "green"), "unknown": ("?", "yellow"), "bad": ("B
 @click.pass_context
 def doctor(context: click.Context, *, config: Path | None, as_json: bool, with_good: bool) -> None:
     """Look whether all is well, and say what to do where it is not. Exit 1 if anything is wrong."""
-    session = Session(config)
-    holdings = session.holdings
     wrong = well = 0
-    for finding in examine(session.settings, holdings):
+    for finding in _findings(config):
         wrong += finding.level == "bad"
         well += finding.level == "good"
         if as_json:
@@ -43,6 +43,24 @@ def doctor(context: click.Context, *, config: Path | None, as_json: bool, with_g
         click.echo(f"{well} well, {wrong} wrong." if wrong else f"All is well: {well} things were looked at.")
     if wrong:
         context.exit(1)
+
+
+def _findings(config: Path | None) -> Iterator[Finding]:
+    """Yield what is found; where a server is away, so that nothing opens, what can be told of it all the same.
+
+    Raises:
+        StorageError: an embedded installation does not open.
+    """
+    try:
+        session = Session(config)
+        holdings = session.holdings
+    except StorageError as exc:
+        settings = load_settings(config).settings
+        if not settings.storage.url:
+            raise
+        yield from examine_closed(settings, str(exc))
+        return
+    yield from examine(session.settings, holdings)
 
 
 def _print(finding: Finding) -> None:

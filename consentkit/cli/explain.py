@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from consentkit.archive.register.places import control_server, requests_server
 from consentkit.web.coverage import left_in_english
 from consentkit.web.folders import catalogue_folders
 from consentkit.web.texts import Texts
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from consentkit.consent.registry import Registry
-    from consentkit.settings import RequestLog, Settings, Site
+    from consentkit.settings import RequestLog, Settings, Site, Storage
 
 # CNIL deliberation 2020-091: a tracker lives at most 13 months, which are 396 or 397 days at the most.
 MAX_TRACKER_DAYS = 397
@@ -50,6 +51,7 @@ def explain(settings: Settings, registry: Registry, *, has_secret: bool) -> Repo
         Fact("contact", site.contact or "(none)"),
         Fact("languages", ", ".join(site.languages)),
         Fact("mount", site.mount),
+        Fact("store", store_sentence(storage)),
         Fact("data", str(storage.directory)),
         Fact("keys", str(storage.keys)),
         Fact("requests", retention_sentence(settings.requestlog)),
@@ -60,6 +62,17 @@ def explain(settings: Settings, registry: Registry, *, has_secret: bool) -> Repo
         for cookie in registry.cookies
     ]
     return Report(facts, cookies, list(_warnings(settings, registry, has_secret=has_secret)))
+
+
+def store_sentence(storage: Storage) -> str:
+    """Return in a sentence where what is kept lies: the kinds of servers alone, for their URLs hold passwords."""
+    requests, control = requests_server(storage), control_server(storage)
+    if not requests:
+        return "embedded: all of it in encrypted files of the data directory"
+    if requests == control:
+        return f"{control}, for all hosts; the data directory holds this host's spool"
+    rest = f"all else in {control}, for all hosts" if control else "all else in an encrypted file"
+    return f"requests in {requests}; {rest}"
 
 
 def retention_sentence(log: RequestLog) -> str:
@@ -88,6 +101,8 @@ def _warnings(settings: Settings, registry: Registry, *, has_secret: bool) -> It
         )
     if log.truncate_ip_after_days is None:
         yield Fact("requestlog.truncate_ip_after_days", "is not set: addresses are never cut")
+    if settings.storage.requests_url and log.rotate == "hour":
+        yield Fact("requestlog.rotate", 'is "hour": ClickHouse wants few partitions, so keep "day" there')
     if settings.storage.keys.parent == settings.storage.directory.parent:
         yield Fact(
             "storage.keys", "lies beside the data: in production put it on another volume, out of its backup"

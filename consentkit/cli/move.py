@@ -6,6 +6,7 @@ never printed, and may come from the environment: command lines can be read by o
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -88,7 +89,7 @@ def move(
         _tell(moved, names[1], as_json=as_json)
         if not moved.report.is_good:
             context.exit(1)
-        if yes or (not as_json and click.confirm("Destroy the old copy, its keys first?", default=True, err=True)):
+        if yes or (not as_json and _asked()):
             finish(source.rows, target, session.actor)
             click.echo(_DESTROYED, err=True)
         else:
@@ -96,12 +97,21 @@ def move(
     click.echo(f"Now set {_settings(storage, session.settings.storage)}, and start the site.", err=True)
 
 
+def _asked() -> bool:
+    """Ask a person at a terminal; who does not answer has not said yes."""
+    return sys.stdin.isatty() and click.confirm("Destroy the old copy, its keys first?", default=True, err=True)
+
+
 def _clean_up(session: Session) -> None:
     storage = session.settings.storage
-    before = msgspec.structs.replace(storage, url="", requests_url="")
-    if storage == before:
+    embedded = msgspec.structs.replace(storage, url="", requests_url="")
+    if storage == embedded:
         raise click.UsageError("storage.url or storage.requests_url must say where all went")
-    finish(open_store(before, session.keyring, session.control), session.holdings, session.actor)
+    before = [embedded]
+    if storage.url and storage.requests_url:  # or requests alone went on from there
+        before.insert(0, msgspec.structs.replace(storage, requests_url=""))
+    for one in before:
+        finish(open_store(one, session.keyring, session.control), session.holdings, session.actor)
     click.echo(_DESTROYED, err=True)
 
 

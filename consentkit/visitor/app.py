@@ -138,9 +138,13 @@ class Visitor:
             settings, registry, shell, names=names, has_secret=has_secret, language=self.markup.language
         )
         page = ReceiptPage(shell, registry, mount=self._mount)
-        receipts = ReceiptEndpoint(page, self.markup, receipt, self._refusal)
+        receipts = ReceiptEndpoint(page, self.markup, receipt, self._record_refusal)
         people = PersonEndpoint(
-            PersonPage(shell, mount=self._mount), self.markup, links, settings=settings, refuse=self._refusal
+            PersonPage(shell, mount=self._mount),
+            self.markup,
+            links,
+            settings=settings,
+            refuse=self._record_refusal,
         )
         self._router = Router(
             routes=[
@@ -277,6 +281,14 @@ class Visitor:
         if wants_json(request):
             return json_response({"error": 403}, status=403)
         return self._settings_endpoint.show(request, status=403)
+
+    def _record_refusal(self, request: Request, status: int) -> Response:
+        if status != 503 or wants_json(request):
+            return self._refusal(request, status)
+        page = self._error_page.render_unavailable(
+            self.markup.language(request.scope, None), root_path=self._outer_root(request)
+        )
+        return HTMLResponse(page, status_code=status, headers=PAGE_HEADERS)
 
     def _refusal(self, request: Request, status: int) -> Response:
         if wants_json(request):

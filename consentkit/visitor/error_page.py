@@ -36,6 +36,22 @@ class ErrorPage:
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
 
+    def render_unavailable(self, language: str, *, next_url: str = "/", root_path: str = "") -> str:
+        """Return the page that says that what is kept of a visitor can't be looked up at the moment.
+
+        Args:
+            language, next_url, root_path: as in `render_error`.
+        """
+        say = self._shell.texts[language]
+        view = ErrorView(
+            title=say.gettext("This can't be shown now"),
+            text=say.gettext("The site can't reach its records at the moment. Please try again in a few minutes."),
+            offers_settings=False,
+        )
+        return self._shell.render(
+            "error.html", language, page="", next_url=next_url, root_path=root_path, view=view
+        )
+
     def render_error(self, language: str, *, status: int, next_url: str = "/", root_path: str = "") -> str:
         """Return the page for an HTTP status; one without words of its own gets the most general ones.
 

@@ -21,6 +21,7 @@ from consentkit.admin.monitoring import Monitoring, metrics
 from consentkit.admin.office import Office
 from consentkit.archive.health import Finding
 from consentkit.archive.sealing import seal
+from consentkit.archive.store.condition import Condition
 from consentkit.errors import SettingsError
 from consentkit.settings.secret import read_monitoring_token
 from consentkit.web.texts import Texts
@@ -105,7 +106,7 @@ def test_an_examination_is_made_once_in_a_while(tmp_path: Path, monkeypatch: pyt
     area = Area(tmp_path)
     made: list[int] = []
 
-    def examine(*_: object, now_us: int) -> list[Finding]:
+    def examine(*_: object, now_us: int, servers: object) -> list[Finding]:
         made.append(now_us)
         return [Finding("clock", "bad", "slow"), Finding("log.lost", "good", "none")]
 
@@ -186,7 +187,8 @@ def stated() -> dict[str, tuple[str, str]]:
 def test_the_document_has_each_metric_with_its_type(tmp_path: Path) -> None:
     area = Area(tmp_path, people=False)
     office = Office(area.kit.settings, area.kit.registry, area.installation.keyring, area.installation.control)
-    found = metrics(figures(office), Checkup(made_us=0, findings=()))
+    server = Condition(kind="postgresql", host="db.example.net", database="site")
+    found = metrics(figures(office), Checkup(made_us=0, findings=(), servers=(server,)))
     assert {one.name: one.kind for one in found} == {name: kind for name, (kind, _) in stated().items()}
     for one in found:
         assert one.help.endswith(".")

@@ -7,18 +7,22 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from consentkit import audit
 from consentkit.admin.documents import codes
 from consentkit.admin.documents.making import KINDS
+from consentkit.admin.documents.measures import measures_document
+from consentkit.admin.writing import Writing
 from consentkit.archive.child import settings_in_force
 from consentkit.archive.inforce import record_start
+from consentkit.archive.register.measures import measures
 from consentkit.archive.register.processings import processing_record
 from consentkit.audit import SYSTEM, Actor, Look
 from consentkit.settings import Settings
 from consentkit.web.texts import Texts
 from tests.admin.area import STAFF, Area, run, text_of
-from tests.archive.installation import detail
+from tests.archive.installation import Installation, detail
 
 SAY = Texts(("en",), domain="admin")["en"]
 HOSTILE = "<script>alert(1)</script>"
@@ -74,6 +78,42 @@ def test_every_code_has_its_words() -> None:
             assert one.name in codes.processing_purposes(SAY)
             assert set(one.data) <= set(codes.data_names(SAY, ()))
             assert set(one.subjects) <= set(codes.subject_names(SAY))
+
+
+@pytest.mark.parametrize(
+    ("requests_on", "control_on", "said", "unsaid"),
+    [
+        ("", "", ["Everything is stored encrypted"], ["lie in"]),
+        (
+            "PostgreSQL",
+            "PostgreSQL",
+            [
+                "Requests lie in PostgreSQL.",
+                "Choices, audit and people lie in PostgreSQL, protected by its own means",
+            ],
+            ["Everything is stored encrypted", "then the file"],
+        ),
+        (
+            "ClickHouse",
+            "",
+            ["Requests lie in ClickHouse.", "Choices, audit and people are stored encrypted"],
+            ["Everything is stored encrypted", "PostgreSQL"],
+        ),
+    ],
+    ids=["embedded", "postgresql", "requests alone"],
+)
+def test_measures_call_no_more_encrypted_than_is(
+    tmp_path: Path, requests_on: str, control_on: str, said: list[str], unsaid: list[str]
+) -> None:
+    installation = Installation(tmp_path)
+    now = measures(installation.settings, installation.holdings)
+    on_server = replace(now, requests_on=requests_on, control_on=control_on)
+
+    lines = measures_document(SAY, Writing(SAY), on_server).sections
+    text = " ".join(line for section in lines for line in section.lines)
+
+    assert [one for one in said if one not in text] == []
+    assert [one for one in unsaid if one in text] == []
 
 
 def test_measures_tell_of_the_development_secret_and_of_one_time_codes(tmp_path: Path) -> None:

@@ -220,3 +220,48 @@ def test_check_of_careful_settings_warns_of_nothing(tmp_path: Path) -> None:
 def test_check_writes_nothing(tmp_path: Path) -> None:
     assert run("check").exit_code == 0
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({}, "embedded: all of it in encrypted files of the data directory"),
+        (
+            {"CONSENTKIT_STORAGE_URL": "postgresql://u:hush@db.example.net/x"},
+            "PostgreSQL, for all hosts; the data directory holds this host's spool",
+        ),
+        (
+            {"CONSENTKIT_STORAGE_REQUESTS_URL": "clickhouse://u:hush@ch.example.net/x"},
+            "requests in ClickHouse; all else in an encrypted file",
+        ),
+        (
+            {
+                "CONSENTKIT_STORAGE_URL": "postgresql://u:hush@db.example.net/x",
+                "CONSENTKIT_STORAGE_REQUESTS_URL": "clickhouse://u:hush@ch.example.net/x",
+            },
+            "requests in ClickHouse; all else in PostgreSQL, for all hosts",
+        ),
+    ],
+    ids=["embedded", "postgresql", "requests alone", "both"],
+)
+def test_check_says_which_store_is_in_force_and_no_url(environ: dict[str, str], said: str) -> None:
+    shown = run("check", "--json", environ=environ)
+
+    facts = {one["name"]: one["value"] for one in objects(shown) if one["kind"] == "fact"}
+    assert facts["store"] == said
+    assert "hush" not in shown.stdout
+    assert "example.net" not in shown.stdout
+
+
+def test_check_warns_of_a_partition_an_hour_in_clickhouse(tmp_path: Path) -> None:
+    settings = tmp_path / "consentkit.toml"
+    settings.write_text('[requestlog]\nrotate = "hour"\n', "utf-8")
+
+    with_server = {"CONSENTKIT_STORAGE_REQUESTS_URL": "clickhouse://ch.example.net/x"}
+    warned = [
+        one["key"] for one in objects(run("check", "--json", environ=with_server)) if one["kind"] == "warning"
+    ]
+    embedded = [one["key"] for one in objects(run("check", "--json")) if one["kind"] == "warning"]
+
+    assert "requestlog.rotate" in warned
+    assert "requestlog.rotate" not in embedded

@@ -422,3 +422,43 @@ def test_states_are_called_as_cldr_says() -> None:
             assert territory_name(code, language) == known[code]
     assert territory_name("BR", "en") == "BR"
     assert territory_name("LV", "de") == "LV"
+
+
+POSTGRESQL = {"url": "postgresql://u:hush@db.example.net/x"}
+CLICKHOUSE = {"requests_url": "clickhouse://u:hush@ch.example.net/x"}
+WHOLE = "What is kept is encrypted before it is written."
+PARTLY = "encrypted before they reach the database; times, sizes and status codes are not"
+BY_SERVER = "Choices and the record of access are protected by the database server's own means."
+
+
+@pytest.mark.parametrize(
+    ("storage", "said", "unsaid"),
+    [
+        ({}, [WHOLE, "can read none of it"], [PARTLY, BY_SERVER]),
+        (POSTGRESQL, [PARTLY, BY_SERVER, "a copy of what is encrypted"], [WHOLE, "none of it"]),
+        (
+            CLICKHOUSE,
+            [PARTLY, "What else is kept is encrypted before it is written."],
+            [WHOLE, BY_SERVER, "none of it"],
+        ),
+        ({**POSTGRESQL, **CLICKHOUSE}, [PARTLY, BY_SERVER], [WHOLE, "none of it"]),
+    ],
+    ids=["embedded", "postgresql", "requests alone", "both"],
+)
+def test_no_more_is_called_encrypted_than_is(storage: dict[str, str], said: list[str], unsaid: list[str]) -> None:
+    text = words(with_setting("storage", **storage))
+
+    assert [one for one in said if one not in text] == []
+    assert [one for one in unsaid if one in text] == []
+    assert "hush" not in text
+    assert "example.net" not in text
+
+
+@pytest.mark.parametrize("rotate", ["hour", "day"])
+def test_on_a_server_a_period_s_key_is_said_to_be_of_what_is_encrypted(rotate: str) -> None:
+    tables = {**with_setting("storage", **POSTGRESQL), "requestlog": {"rotate": rotate}}
+
+    text = words(tables)
+
+    assert f"What is encrypted in the records of each {rotate} has a key of its own." in text
+    assert f"The records of each {rotate} are encrypted" not in text

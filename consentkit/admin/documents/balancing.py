@@ -165,7 +165,13 @@ def _safeguards(say: Catalogue, now: Measures) -> Section:
 
 
 def _safeguard_lines(say: Catalogue, now: Measures) -> Iterator[str]:
-    yield say.gettext("Encrypted under a key of each period, which is destroyed with it.")
+    if now.requests_on:
+        yield say.gettext(
+            "Addresses, web addresses, browsers and referrers are encrypted under a key of each period, which is"
+            " destroyed with it."
+        )
+    else:
+        yield say.gettext("Encrypted under a key of each period, which is destroyed with it.")
     if not now.has_secret:
         yield say.gettext("Not in force: the secret of the keys was made for development and lies beside them.")
     yield say.gettext(

@@ -83,21 +83,7 @@ def _not_on(say: Catalogue, now: Measures) -> Iterator[str]:
 
 
 def _encryption(say: Catalogue, now: Measures) -> Iterator[str]:
-    if now.rotate == "hour":
-        yield say.gettext(
-            "Everything is stored encrypted (AES-256); the requests of each hour have a key of their own."
-        )
-    else:
-        yield say.gettext(
-            "Everything is stored encrypted (AES-256); the requests of each day have a key of their own."
-        )
-    yield say.ngettext(
-        "After {n} day that key is destroyed first, then the file: copies in backups can't be read any more"
-        " either.",
-        "After {n} days that key is destroyed first, then the file: copies in backups can't be read any more"
-        " either.",
-        now.retention_days,
-    )
+    yield from _stored_on_server(say, now) if now.requests_on else _stored(say, now)
     if now.has_secret:
         yield say.gettext(
             "The keys open only with a secret that the operator gives and that is not stored with them."
@@ -117,6 +103,51 @@ def _encryption(say: Catalogue, now: Measures) -> Iterator[str]:
         )
     if now.truncate_after_days is not None:
         yield truncation_text(say, now.truncate_after_days)
+
+
+def _stored(say: Catalogue, now: Measures) -> Iterator[str]:
+    if now.rotate == "hour":
+        yield say.gettext(
+            "Everything is stored encrypted (AES-256); the requests of each hour have a key of their own."
+        )
+    else:
+        yield say.gettext(
+            "Everything is stored encrypted (AES-256); the requests of each day have a key of their own."
+        )
+    yield say.ngettext(
+        "After {n} day that key is destroyed first, then the file: copies in backups can't be read any more"
+        " either.",
+        "After {n} days that key is destroyed first, then the file: copies in backups can't be read any more"
+        " either.",
+        now.retention_days,
+    )
+
+
+def _stored_on_server(say: Catalogue, now: Measures) -> Iterator[str]:
+    yield say.gettext(
+        "Requests lie in {server}. Addresses, web addresses, browsers and referrers are encrypted (AES-256) before"
+        " they reach it; times, sizes and status codes are not.",
+        server=now.requests_on,
+    )
+    if now.rotate == "hour":
+        yield say.gettext("The requests of each hour have a key of their own, which never reaches the server.")
+    else:
+        yield say.gettext("The requests of each day have a key of their own, which never reaches the server.")
+    yield say.ngettext(
+        "After {n} day that key is destroyed first, then the rows: what was encrypted can't be read in backups"
+        " either.",
+        "After {n} days that key is destroyed first, then the rows: what was encrypted can't be read in backups"
+        " either.",
+        now.retention_days,
+    )
+    if now.control_on:
+        yield say.gettext(
+            "Choices, audit and people lie in {server}, protected by its own means: access to it, its disks and"
+            " its backups are the operator's.",
+            server=now.control_on,
+        )
+    else:
+        yield say.gettext("Choices, audit and people are stored encrypted (AES-256) on our own disk.")
 
 
 def _access(say: Catalogue, now: Measures) -> Iterator[str]:
@@ -147,9 +178,7 @@ def _access(say: Catalogue, now: Measures) -> Iterator[str]:
 
 
 def _integrity(say: Catalogue, now: Measures) -> Iterator[str]:
-    yield say.gettext(
-        "Entries of the record of access and files of the log are chained: a change or a gap is found."
-    )
+    yield say.gettext("The record of access and the request log are each chained: a change or a gap is found.")
     yield say.gettext("A database that was put back to an older copy is noticed and told.")
     yield say.gettext(
         "While the store does not answer, requests wait on the disk, encrypted, up to {size} MB.",

@@ -73,10 +73,13 @@ def storage_document(say: Catalogue, places: StoragePlaces, default_language: st
     }
     on_server = {
         "requests": say.gettext(
-            "requests by period; addresses, web addresses and browsers encrypted: a key of each period"
+            "requests by period; addresses, web addresses, browsers and referrers are encrypted before they reach"
+            " the server, times, sizes and status codes are not: a key of each period"
         ),
         "incidents": say.gettext("rows held for incidents, encrypted likewise: a key of each incident"),
-        "control": say.gettext("choices, audit, people and statistics: protected as the server itself is"),
+        "control": say.gettext(
+            "choices, audit, people and statistics: protected by the server's own means, which are the operator's"
+        ),
     }
     apart = {
         True: say.gettext("Data and keys lie on different devices."),

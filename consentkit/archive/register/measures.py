@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import func, select
 
 from consentkit.archive.evidence import last_verification
-from consentkit.archive.register.places import keys_apart
+from consentkit.archive.register.places import control_server, keys_apart, requests_server
 from consentkit.control import person
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ class Measures(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         rotate: ``hour`` or ``day``: so long is a period, which has a key of its own.
         retention_days: after which a period's key is destroyed.
+        requests_on, control_on: kind of the database server that requests lie on, and choices, audit and people;
+            empty where they are embedded, which is encrypted as a whole.
         has_secret: the operator gave the secret that opens the keys; False = it lies beside them.
         keys_apart: data and keys lie on different devices; None where that can't be told.
         redacts_paths, kept_query_keys: what of web addresses is blacked out, and what is not.
@@ -38,6 +40,8 @@ class Measures(msgspec.Struct, frozen=True, kw_only=True):
 
     rotate: str
     retention_days: int
+    requests_on: str
+    control_on: str
     has_secret: bool
     keys_apart: bool | None
     redacts_paths: bool
@@ -65,6 +69,8 @@ def measures(settings: Settings, holdings: Holdings) -> Measures:
     return Measures(
         rotate=log.rotate,
         retention_days=log.retention_days,
+        requests_on=requests_server(storage),
+        control_on=control_server(storage),
         has_secret=not holdings.keyring.secret_is_own,
         keys_apart=keys_apart(storage.directory, storage.keys),
         redacts_paths=log.redact_paths,

@@ -88,10 +88,20 @@ def storage_places(settings: Settings, registry: Registry, today: date) -> Stora
 
 def _servers(storage: Storage) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Return what the settings put on database servers."""
-    if storage.requests_url:
-        control = (("PostgreSQL", ("control",)),) if storage.url else ()
-        return (("ClickHouse", ("requests", "incidents")), *control)
-    return (("PostgreSQL", ("requests", "incidents", "control")),) if storage.url else ()
+    requests, control = requests_server(storage), control_server(storage)
+    if requests == control:
+        return ((requests, ("requests", "incidents", "control")),) if requests else ()
+    return ((requests, ("requests", "incidents")), *(((control, ("control",)),) if control else ()))
+
+
+def requests_server(storage: Storage) -> str:
+    """Return the kind of server that requests lie on; empty where they are embedded."""
+    return "ClickHouse" if storage.requests_url else control_server(storage)
+
+
+def control_server(storage: Storage) -> str:
+    """Return the kind of server that choices, audit and people lie on; empty where they are embedded."""
+    return "PostgreSQL" if storage.url else ""
 
 
 def keys_apart(directory: Path, keys: Path) -> bool | None:

@@ -157,7 +157,7 @@ def _kept(facts: Facts) -> Iterator[Line]:
         yield Line(cut)
     elif log.truncate_ip_after_days is None:
         yield Line(say.gettext("Until then IP addresses are kept whole."))
-    yield Line(_destruction(say, log))
+    yield Line(_destruction(facts))
     yield Line(notice_wording.visit_deleted_by(say, last_day(facts.settings, facts.now)))
     name = say.gettext("Incidents")
     held = say.gettext("What an incident needs is copied, and kept for longer: see “{section}”.", section=name)
@@ -170,7 +170,40 @@ def retention_text(say: Catalogue, days: int) -> str:
     return say.ngettext("No record gets older than {n} day.", "No record gets older than {n} days.", days)
 
 
-def _destruction(say: Catalogue, log: RequestLog) -> str:
+def encryption_texts(facts: Facts) -> Iterator[str]:
+    """Yield what is encrypted of all that is kept, and for whom: no more than is true of where it lies."""
+    say, storage = facts.say, facts.settings.storage
+    if not (storage.url or storage.requests_url):
+        yield say.gettext("What is kept is encrypted before it is written.")
+        if facts.has_secret:
+            yield say.gettext(
+                "Whoever has the disk or a copy of it, but not the operator's secret, can read none of it."
+            )
+        return
+    yield say.gettext(
+        "Of each request the IP address, the web address, the browser and the site you came from are encrypted"
+        " before they reach the database; times, sizes and status codes are not."
+    )
+    if storage.url:
+        yield say.gettext("Choices and the record of access are protected by the database server's own means.")
+    else:
+        yield say.gettext("What else is kept is encrypted before it is written.")
+    if facts.has_secret:
+        yield say.gettext("Whoever has a copy of what is encrypted, but not the operator's secret, can't read it.")
+
+
+def _destruction(facts: Facts) -> str:
+    say, log = facts.say, facts.settings.requestlog
+    if facts.settings.storage.url or facts.settings.storage.requests_url:
+        if log.rotate == "hour":
+            return say.gettext(
+                "What is encrypted in the records of each hour has a key of its own. It is destroyed with them, so"
+                " that copies in backups can't be read any more either."
+            )
+        return say.gettext(
+            "What is encrypted in the records of each day has a key of its own. It is destroyed with them, so that"
+            " copies in backups can't be read any more either."
+        )
     if log.rotate == "hour":
         return say.gettext(
             "The records of each hour are encrypted under a key of their own. It is destroyed with them, so that"

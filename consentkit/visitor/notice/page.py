@@ -14,7 +14,7 @@ import msgspec
 from consentkit.archive.lastday import last_day, wound_down_on
 from consentkit.visitor import notice_wording, wording
 from consentkit.visitor.notice import people, processings
-from consentkit.visitor.notice.log import incident_section, log_section, retention_text
+from consentkit.visitor.notice.log import encryption_texts, incident_section, log_section, retention_text
 from consentkit.visitor.notice.views import Facts, Line, RecipientView, Section, address_of, linked, plain
 
 if TYPE_CHECKING:
@@ -219,13 +219,7 @@ def _duty_section(facts: Facts) -> Section:
 def _protection_section(facts: Facts) -> Section:
     """Return what is done against misuse; of the disk only what the keys' custody really gives."""
     say = facts.say
-    lines = [say.gettext("What is kept is encrypted before it is written.")]
-    if facts.has_secret:
-        lines.append(
-            say.gettext(
-                "Whoever has the disk or a copy of it, but not the operator's secret, can read none of it."
-            )
-        )
+    lines = list(encryption_texts(facts))
     lines.append(
         say.gettext("Each look at records is itself recorded before anything is shown, with its purpose.")
     )

@@ -117,13 +117,12 @@ def _way(connection: Connection, found: Condition) -> Condition:
 
 def _tables(connection: Connection, parts: Sequence[Part]) -> Literal["good", "missing", "older", "newer"]:
     try:
-        left = [part for part in parts if outstanding(connection, part)]
+        left = [(part, len(outstanding(connection, part))) for part in parts]
     except StorageError:
         return "newer"
-    if not left:
+    if all(steps == 0 for _, steps in left):
         return "good"
-    row = connection.execute("SELECT to_regclass('schema_version')").fetchone()
-    return "missing" if row is None or row[0] is None else "older"
+    return "missing" if all(steps in (0, part.newest) for part, steps in left) else "older"
 
 
 def _rights(connection: Connection, found: Condition, *, has_requests: bool) -> Condition:

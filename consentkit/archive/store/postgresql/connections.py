@@ -1,37 +1,35 @@
-"""Connections to the server: few, used again, thrown away when broken; and what its errors become.
+"""Connections to the server: few, used again, thrown away when broken.
 
-Owns how many there are, and the limits of time and of waiting for locks. How one is opened, and what of an error
-may be told, is as for control data.
+Owns how many there are, and in which transactions they are given. How one is opened is as for control data.
 """
 
 from __future__ import annotations
 
 import contextlib
-import math
 import select
 import threading
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import psycopg
-from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
 from consentkit.archive.store.postgresql.cutoff import CutOff
+from consentkit.archive.store.postgresql.instant import INSTANT, Instant
+from consentkit.archive.store.postgresql.limits import limited, milliseconds, present_limit, telling
 from consentkit.control.connecting import PLACE, connect
-from consentkit.control.faults import fault_of
 from consentkit.errors import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from consentkit.archive.store.requeststore import Limit
 
 Connection: TypeAlias = psycopg.Connection[TupleRow]
 
-# Of one process: the ingester needs one, the admin area one a thread that reads.
+# Of one process: the ingester needs one, the admin area one a thread that reads, as long as its place is open.
 MOST: Final = 16
 KEPT: Final = 4
 WAIT_SECONDS: Final = 10.0
@@ -41,12 +39,6 @@ APPEND_LOCK_MS: Final = 30_000
 
 # A cursor is read to its end, so it is planned for that.
 _SESSION: Final = "SET cursor_tuple_fraction = 1"
-
-_LIMIT: ContextVar[Limit | None] = ContextVar("limit", default=None)
-
-
-class Busy(StorageError):
-    """Report tables that others did not leave in time."""
 
 
 class Connections:
@@ -77,16 +69,22 @@ class Connections:
             StorageError: the server refuses or is away.
             TimeIsUp: the limit has passed.
         """
-        limit = _LIMIT.get()
-        seconds = math.inf
-        if limit is not None:
-            limit.check()
-            seconds = limit.remaining
-        # One millisecond more, so that what the server ends is past the limit here too.
-        timeout_ms = 0 if math.isinf(seconds) else min(int(seconds * 1000) + 2, 2**31 - 1)
-        with _telling(limit), self._lent() as connection, CutOff(connection, seconds), connection.transaction():
-            connection.execute(f"SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = {timeout_ms}")
+        limit, seconds = present_limit()
+        begin = f"BEGIN READ ONLY; SET LOCAL statement_timeout = {milliseconds(seconds)}"
+        with telling(limit), self._lent() as connection, CutOff(connection, seconds), begun(connection, begin):
             yield connection
+
+    @contextlib.contextmanager
+    def asking(self) -> Iterator[Connection]:
+        """Give a connection for questions that take no time, each a transaction of its own."""
+        with telling(None), self._lent() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def at_one_instant(self) -> Iterator[Instant]:
+        """Give one connection for all that is read within the block: what is committed meanwhile is not seen."""
+        with telling(None), self._lent() as connection, begun(connection, INSTANT):
+            yield Instant(connection)
 
     @contextlib.contextmanager
     def writing(self, *, lock_ms: int = APPEND_LOCK_MS) -> Iterator[Connection]:
@@ -96,22 +94,16 @@ class Connections:
             Busy: a lock was not had in so many milliseconds.
             StorageError: the server refuses or is away. Where it went away at the very end, all may be in.
         """
-        with _telling(None), self._lent() as connection, connection.transaction():
+        with telling(None), self._lent() as connection, connection.transaction():
             connection.execute(
                 f"SET LOCAL lock_timeout = {lock_ms}; "
                 f"SET LOCAL idle_in_transaction_session_timeout = {STALLED_MS}; SET LOCAL statement_timeout = 0"
             )
             yield connection
 
-    @contextlib.contextmanager
-    def limited(self, limit: Limit) -> Iterator[None]:
+    def limited(self, limit: Limit) -> AbstractContextManager[None]:
         """Put what this thread reads within the block under a limit."""
-        before = _LIMIT.get()
-        _LIMIT.set(limit)
-        try:
-            yield
-        finally:
-            _LIMIT.set(before)  # `reset` would refuse where a generator is closed from elsewhere
+        return limited(limit)
 
     def close(self) -> None:
         """Close what nobody uses."""
@@ -169,20 +161,12 @@ def _is_quiet(connection: Connection) -> bool:
 
 
 @contextlib.contextmanager
-def _telling(limit: Limit | None) -> Iterator[None]:
+def begun(connection: Connection, statement: str) -> Iterator[None]:
+    """Begin a transaction that changes nothing by one message, and end it with the block."""
+    connection.execute(statement)
     try:
         yield
-    except (psycopg.Error, UnicodeError) as exc:
-        if limit is not None:
-            limit.check()
-        if isinstance(exc, errors.LockNotAvailable | errors.DeadlockDetected):
-            raise Busy(PLACE, "others did not leave the tables in time") from None
-        raise StorageError(PLACE, _reason(exc)) from None
-
-
-def _reason(exc: Exception) -> str:
-    if isinstance(exc, errors.InsufficientPrivilege):
-        return "the role may not do this; docs/postgresql.md says what it needs"
-    if isinstance(exc, errors.UndefinedTable):
-        return "the place's tables are not there"
-    return f"the server can't be reached, or refused ({fault_of(exc)})"
+    finally:
+        if not connection.closed and connection.info.transaction_status != TransactionStatus.ACTIVE:
+            with contextlib.suppress(psycopg.Error):  # it broke: nothing was to be kept, and nobody gets it again
+                connection.execute("ROLLBACK")
