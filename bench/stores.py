@@ -7,13 +7,12 @@ nothing of ours is open or remembered; what the servers keep in memory stays the
 
 from __future__ import annotations
 
-import itertools
 import os
 import statistics
 import time
 from collections import Counter
-from contextlib import ExitStack, closing
-from datetime import UTC, datetime, timedelta
+from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -37,17 +36,18 @@ from consentkit.settings import Settings, read_secrets
 from tests.servers import clickhouse, postgresql
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from consentkit.archive.period import Period
-    from consentkit.requestlog.record import Entry
+    from consentkit.requestlog.record import Entry, Record
 
 ROWS: Final = 100_000
 FULL_ROWS: Final = 10_000_000
 _ROWS_A_PERIOD: Final = 1_000_000
 _ROWS_A_BATCH: Final = 20_000
 _FIRST_DAY: Final = datetime(2026, 8, 26, tzinfo=UTC)
+_DAY_US: Final = 86_400_000_000
 _PAGE_ROWS: Final = 50
 _ROUNDS: Final = 5
 _OTHERS: Final = ("postgresql", "clickhouse")
@@ -73,17 +73,22 @@ class Stored(msgspec.Struct, frozen=True):
 
 
 def measure(folder: Path, *, rows: int = ROWS) -> list[Figure]:
-    """Measure each store with so many rows, a million at most in a period.
+    """Measure the stores with so many rows, a million at most in a period.
+
+    Each batch goes into one store after the other, so that what else the machine does meets all alike.
 
     Raises:
         StoreMissing: PostgreSQL or ClickHouse is not installed.
     """
-    embedded = _stored(folder / "embedded", {}, rows)
-    figures: list[Figure] = []
-    for name in _OTHERS:
-        with ExitStack() as running:
-            figures += _beside(name, _stored(folder / name, _started(name, running), rows), embedded, rows)
-    return figures
+    with ExitStack() as running:
+        storages = {"embedded": {}, **{name: _started(name, running) for name in _OTHERS}}
+        stores = {name: _Store(folder / name, storage) for name, storage in storages.items()}
+        records, address = _day(min(rows, _ROWS_A_PERIOD))
+        for day, first in enumerate(range(0, rows, _ROWS_A_PERIOD)):
+            _fill(list(stores.values()), day, records[: rows - first])
+        came_to = {name: store.searched(address, rows) for name, store in stores.items()}
+    embedded = came_to.pop("embedded")
+    return [figure for name, store in came_to.items() for figure in _beside(name, store, embedded, rows)]
 
 
 def _started(name: str, running: ExitStack) -> dict[str, str]:
@@ -110,25 +115,6 @@ def _beside(name: str, store: Stored, embedded: Stored, rows: int) -> list[Figur
     ]
 
 
-def _stored(folder: Path, storage: dict[str, str], rows: int) -> Stored:
-    folder.mkdir()
-    settings = Settings.from_mapping({"storage": {"directory": str(folder / "data"), **storage}}, base=folder)
-    settings.storage.directory.mkdir(mode=0o700)
-    keyring = Keyring.open(settings.storage.keys, read_secrets(os.environ))
-    holdings = _open(settings, keyring)
-    seconds = row_bytes = 0.0
-    common = ""
-    for day, first in enumerate(range(0, rows, _ROWS_A_PERIOD)):
-        took, size, address = _fill(holdings, day, min(_ROWS_A_PERIOD, rows - first))
-        seconds, row_bytes, common = seconds + took, row_bytes + size, common or address
-    _close(holdings)
-    cold, warm = {}, {}
-    for asked, filters in _questions(common).items():
-        cold[asked] = statistics.median(_cold_ms(settings, keyring, filters) for _ in range(_ROUNDS))
-        warm[asked] = statistics.median(list(_warm_ms(settings, keyring, filters))[1:])
-    return Stored(rows / seconds, row_bytes / rows, cold, warm)
-
-
 def _questions(address: str) -> dict[str, Filters]:
     return {
         "first page of an address": Filters(networks=(address,)),
@@ -138,29 +124,77 @@ def _questions(address: str) -> dict[str, Filters]:
     }
 
 
-def _fill(holdings: Holdings, day: int, rows: int) -> tuple[float, int, str]:
-    """Fill and seal one period; return the seconds that storing took, its bytes, and an address of it."""
-    samples = traffic(rows, start=_FIRST_DAY + timedelta(days=day), seed=day + 1)
+def _day(rows: int) -> tuple[list[Record], str]:
+    """Return a day's made-up traffic, and an address of it."""
+    samples, redactor = traffic(rows, start=_FIRST_DAY, seed=1), Redactor(("page",))
     address = Counter(sample.address for sample in samples if ":" in sample.address).most_common(1)[0][0]
-    redactor, resolvers = Redactor(("page",)), Resolvers(AgentResolver(), PlaceResolver(None, "country"))
-    period: Period = Catalogue(holdings.control, "day").period_of(samples[0].time_us)
-    holdings.keyring.make(period.key_name)
-    seconds, place = 0.0, period.place
-    with (
-        holdings.rows.lock(place, exclusive=False, wait_seconds=1),
-        closing(holdings.rows.writer(place, resolvers)) as writer,
-    ):
-        for number, first in enumerate(range(0, rows, _ROWS_A_BATCH), start=1):
-            some = itertools.islice(samples, first, first + _ROWS_A_BATCH)
+    return [as_record(sample, redactor) for sample in samples], address
+
+
+def _fill(stores: list[_Store], day: int, records: list[Record]) -> None:
+    """Fill and seal one period of each store: the same traffic on each day."""
+    resolvers = Resolvers(AgentResolver(), PlaceResolver(None, "country"))
+    with ExitStack() as open_:
+        since_us = records[0].time_us + day * _DAY_US
+        writers = [open_.enter_context(store.writing(since_us, resolvers)) for store in stores]
+        for number, first in enumerate(range(0, len(records), _ROWS_A_BATCH), start=1):
             entries: list[tuple[int, Entry]] = [
-                (sequence, as_record(sample, redactor)) for sequence, sample in enumerate(some)
+                (sequence, msgspec.structs.replace(record, time_us=record.time_us + day * _DAY_US))
+                for sequence, record in enumerate(records[first : first + _ROWS_A_BATCH])
             ]
-            started = time.perf_counter()
-            writer.add(Batch(f"{day:016x}", number, entries))
-            writer.commit()
-            seconds += time.perf_counter() - started
-    seal(holdings, period, SYSTEM)
-    return seconds, holdings.rows.size_bytes(place), address
+            for write in writers:
+                write(Batch(f"{day:016x}", number, entries))
+
+
+class _Store:
+    """One of the stores.
+
+    Args:
+        folder: for its installation.
+        storage: what `[storage]` says of it.
+    """
+
+    def __init__(self, folder: Path, storage: dict[str, str]) -> None:
+        folder.mkdir()
+        table = {"storage": {"directory": str(folder / "data"), **storage}}
+        self._settings = Settings.from_mapping(table, base=folder)
+        self._settings.storage.directory.mkdir(mode=0o700)
+        self._keyring = Keyring.open(self._settings.storage.keys, read_secrets(os.environ))
+        self._seconds = 0.0
+        self._bytes = 0
+
+    @contextmanager
+    def writing(self, time_us: int, resolvers: Resolvers) -> Iterator[Callable[[Batch], None]]:
+        """Give what stores a batch of the period of a time; the period is sealed and weighed at the end."""
+        holdings = _open(self._settings, self._keyring)
+        period: Period = Catalogue(holdings.control, "day").period_of(time_us)
+        self._keyring.make(period.key_name)
+        place = period.place
+        with (
+            holdings.rows.lock(place, exclusive=False, wait_seconds=1),
+            closing(holdings.rows.writer(place, resolvers)) as writer,
+        ):
+
+            def write(batch: Batch) -> None:
+                started = time.perf_counter()
+                writer.add(batch)
+                writer.commit()
+                self._seconds += time.perf_counter() - started
+
+            yield write
+        seal(holdings, period, SYSTEM)
+        self._bytes += holdings.rows.size_bytes(place)
+        _close(holdings)
+
+    def searched(self, address: str, rows: int) -> Stored:
+        """Search in so many stored rows, and return what the store came to."""
+        cold, warm = {}, {}
+        for asked, filters in _questions(address).items():
+            cold[asked] = statistics.median(
+                _cold_ms(self._settings, self._keyring, filters) for _ in range(_ROUNDS)
+            )
+            warm[asked] = statistics.median(list(_warm_ms(self._settings, self._keyring, filters))[1:])
+        return Stored(rows / self._seconds, self._bytes / rows, cold, warm)
 
 
 def _cold_ms(settings: Settings, keyring: Keyring, filters: Filters) -> float:

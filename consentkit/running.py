@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from consentkit.consent.seen import Seen
     from consentkit.consent.showings import Showings
     from consentkit.control import Control
-    from consentkit.settings import Settings
+    from consentkit.settings import Settings, Storage
     from consentkit.status import WorkerStatus
 
 logger = logging.getLogger("consentkit")
@@ -92,9 +92,11 @@ class Running:
 
         Raises:
             KeyUnavailable: the keys do not open.
-            StorageError: the data directory can't be made, or was never written and can't be.
+            StorageError: the data directory can't be made, or was never written and can't be; or what it kept was
+                moved to a server that the settings don't name.
         """
         storage, log = self._settings.storage, self._settings.requestlog
+        _refuse_moved(storage)
         keyring = self._keyring = Keyring.open(storage.keys, self._secrets)
         if keyring.secret_is_own:
             logger.warning("no CONSENTKIT_SECRET is set: one was made in %s, for development", storage.keys)
@@ -236,6 +238,17 @@ class Running:
             sampled=spool.sampled if spool is not None else 0,
             unkept_refusals=self._recording.unkept if self._recording is not None else 0,
         )
+
+
+def _refuse_moved(storage: Storage) -> None:
+    # Most workers never open the control database, which would refuse it too.
+    if any(storage.directory.glob("moved*")):
+        from consentkit.control.moved import refuse_moved, refuse_requests_moved  # noqa: PLC0415 - as above
+
+        if not storage.url:
+            refuse_moved(storage.directory)
+        if not storage.requests_url:
+            refuse_requests_moved(storage.directory)
 
 
 def _why_unwritable(directory: Path) -> str:

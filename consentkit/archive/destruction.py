@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from consentkit.archive.holdings import Holdings
     from consentkit.archive.period import Period
     from consentkit.archive.schedule import Going
-    from consentkit.archive.store.requeststore import Place
+    from consentkit.archive.store.places import Place
     from consentkit.audit import AuditEntry
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

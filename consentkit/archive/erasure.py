@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from consentkit.archive.holdings import Holdings
-    from consentkit.archive.store.requeststore import Rewritten
+    from consentkit.archive.store.places import Rewritten
     from consentkit.settings import RequestLog
 
 

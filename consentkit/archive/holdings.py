@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from consentkit.archive.periodlock import READER_SECONDS
 from consentkit.archive.store.opening import open_store
+from consentkit.control.moved import refuse_requests_moved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from consentkit.archive.store.requeststore import Place, Reader, RequestStore
+    from consentkit.archive.store.places import Place
+    from consentkit.archive.store.requeststore import Reader, RequestStore
     from consentkit.control import Control
     from consentkit.crypto import Keyring
     from consentkit.settings import Storage
@@ -41,8 +43,10 @@ class Holdings(NamedTuple):
 
         Raises:
             SettingsError: the driver of the chosen database is not installed.
-            StorageError: its server can't be reached.
+            StorageError: its server can't be reached, or the requests were moved elsewhere.
         """
+        if not storage.requests_url:
+            refuse_requests_moved(storage.directory)
         return cls(storage.directory, keyring, control, open_store(storage, keyring, control))
 
     @contextlib.contextmanager

@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import func, or_, select
 
 from consentkit import audit
-from consentkit.archive.store.requeststore import Place
+from consentkit.archive.store.places import Place
 from consentkit.control import period as period_table
 
 if TYPE_CHECKING:

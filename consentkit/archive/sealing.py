@@ -17,7 +17,7 @@ from consentkit.archive.periodlock import READER_SECONDS
 if TYPE_CHECKING:
     from consentkit.archive.holdings import Holdings
     from consentkit.archive.period import Period
-    from consentkit.archive.store.requeststore import Contents
+    from consentkit.archive.store.places import Contents
     from consentkit.audit import Actor
 
 # Records come a moment after their time: a request is recorded under the time at which it began.

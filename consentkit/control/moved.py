@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MARK: Final = "moved"
+REQUESTS_MARK: Final = "moved-requests"
 
 # A database, and what SQLite may have beside it.
 _SUFFIXES: Final = ("", "-wal", "-shm", "-journal")
@@ -29,10 +30,16 @@ def mark_moved(directory: Path, to: str) -> None:
     Raises:
         StorageError: it can't be written.
     """
-    try:
-        replace(directory / MARK, f"{to}\n".encode())
-    except OSError as exc:
-        raise StorageError(str(directory), f"can't be marked as moved ({exc.strerror})") from exc
+    _mark(directory, MARK, to)
+
+
+def mark_requests_moved(directory: Path, to: str) -> None:
+    """Mark a data directory whose requests alone went to another store, durably.
+
+    Raises:
+        StorageError: it can't be written.
+    """
+    _mark(directory, REQUESTS_MARK, to)
 
 
 def refuse_moved(directory: Path) -> None:
@@ -46,6 +53,18 @@ def refuse_moved(directory: Path) -> None:
         raise StorageError(
             str(directory), f"was moved to {mark.read_text('utf-8').strip()}: set storage.url to where it went"
         )
+
+
+def refuse_requests_moved(directory: Path) -> None:
+    """Refuse to look for requests where they no longer are, and to begin anew there.
+
+    Raises:
+        StorageError: they were moved from this directory's store.
+    """
+    mark = directory / REQUESTS_MARK
+    if mark.exists():
+        to = mark.read_text("utf-8").strip()
+        raise StorageError(str(directory), f"its requests were moved to {to}: set storage.requests_url")
 
 
 def remove_left(directory: Path, file_name: str) -> bool:
@@ -64,3 +83,10 @@ def remove_left(directory: Path, file_name: str) -> bool:
     except OSError as exc:
         raise StorageError(str(directory), f"the old database can't be removed ({exc.strerror})") from exc
     return bool(there)
+
+
+def _mark(directory: Path, name: str, to: str) -> None:
+    try:
+        replace(directory / name, f"{to}\n".encode())
+    except OSError as exc:
+        raise StorageError(str(directory), f"can't be marked as moved ({exc.strerror})") from exc

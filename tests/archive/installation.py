@@ -24,7 +24,7 @@ from consentkit.settings import Settings
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from consentkit.archive.store.requeststore import Place
+    from consentkit.archive.store.places import Place
 
 DAY_US = 86_400_000_000
 HOUR_US = DAY_US // 24

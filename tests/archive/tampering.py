@@ -18,7 +18,7 @@ from consentkit.archive.evidence import (
 )
 from consentkit.archive.retention import Retention
 from consentkit.archive.sealing import seal
-from consentkit.archive.store.requeststore import Head
+from consentkit.archive.store.places import Head
 from consentkit.archive.store.sqlite.digest import digest_key, store_head
 from consentkit.archive.store.sqlite.recompute import recomputed_heads
 from consentkit.archive.truncation import truncate

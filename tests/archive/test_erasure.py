@@ -21,7 +21,7 @@ from consentkit.archive.sealing import seal
 from consentkit.archive.search import Archive
 from consentkit.archive.store import Filters
 from consentkit.archive.store.interface import Batch
-from consentkit.archive.store.requeststore import Place
+from consentkit.archive.store.places import Place
 from consentkit.archive.store.sqlite.digest import digest_key, stored_head
 from consentkit.archive.store.sqlite.recompute import recomputed_heads, unclaimed_rows
 from consentkit.archive.subject import Certificate, Person, certificates, find_traces

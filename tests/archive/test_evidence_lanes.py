@@ -10,7 +10,7 @@ from consentkit import audit
 from consentkit.archive.evidence.heads import WrittenHead, note_heads
 from consentkit.archive.evidence.replay import Expected, Replay
 from consentkit.archive.leading import Leading, no_other_host
-from consentkit.archive.store.requeststore import Head, Noted
+from consentkit.archive.store.places import Head, Noted
 from consentkit.audit import SYSTEM
 from tests.archive.installation import DAYS, Installation, detail
 

@@ -21,7 +21,7 @@ from consentkit.archive.incident.listing import (
 )
 from consentkit.archive.incident.reading import Kept, reading
 from consentkit.archive.store import Cursor, Filters, FoundRequest
-from consentkit.archive.store.requeststore import Found, Noted, Place, RowsOf
+from consentkit.archive.store.places import Found, Noted, Place, RowsOf
 from consentkit.archive.store.sqlite.store import SqliteStore
 from consentkit.audit import Look
 from consentkit.control import open_sqlcipher

@@ -10,7 +10,7 @@ import sqlcipher3.dbapi2 as sqlcipher
 
 from consentkit.archive.search.deadline import Deadline
 from consentkit.archive.store import Cursor, Filters
-from consentkit.archive.store.requeststore import Place, TimeIsUp
+from consentkit.archive.store.places import Place, TimeIsUp
 from consentkit.archive.store.sqlite.reader import SqliteReader
 from consentkit.errors import StorageError
 from tests.archive.installation import DAY_US, MONDAY, Installation

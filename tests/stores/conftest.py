@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from consentkit.archive.sealing import seal
-from consentkit.archive.store.requeststore import Place, RequestStore
+from consentkit.archive.store.places import Place
+from consentkit.archive.store.requeststore import RequestStore
 from consentkit.audit import SYSTEM
 from tests.archive.installation import DAYS
 from tests.servers import clickhouse

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 
 from consentkit.archive.store.interface import Batch, Filters
-from consentkit.archive.store.requeststore import Found, Place, RowsOf
+from consentkit.archive.store.places import Found, Place, RowsOf
 from consentkit.requestlog.record import Entry, Record
 from tests.archive.installation import DAY_US, DAYS, HOUR_US, MONDAY
 from tests.stores import oracle

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from consentkit.archive.store.interface import Filters
-from consentkit.archive.store.requeststore import Place, RequestStore
+from consentkit.archive.store.places import Place
+from consentkit.archive.store.requeststore import RequestStore
 from consentkit.errors import KeyUnavailable
 from consentkit.requestlog.record import Gap
 from tests.archive.installation import MONDAY

@@ -20,7 +20,8 @@ from consentkit.archive.moving.control import control_rows
 from consentkit.archive.sealing import seal
 from consentkit.archive.search import Archive
 from consentkit.archive.store.interface import Filters
-from consentkit.archive.store.requeststore import CopyWriter, Found, Place
+from consentkit.archive.store.places import Found, Place
+from consentkit.archive.store.requeststore import CopyWriter
 from consentkit.audit import SYSTEM
 from consentkit.control import Control, metadata
 from consentkit.errors import StorageError

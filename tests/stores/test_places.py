@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from consentkit.archive.periodlock import PeriodBusy
 from consentkit.archive.store.interface import Filters
-from consentkit.archive.store.requeststore import Noted, Place, RequestStore
+from consentkit.archive.store.places import Noted, Place
+from consentkit.archive.store.requeststore import RequestStore
 from consentkit.errors import KeyUnavailable
 from tests.archive.installation import DAYS
 from tests.stores.oracle import Row

@@ -7,7 +7,8 @@ from collections import Counter
 import pytest
 
 from consentkit.archive.store.interface import Filters
-from consentkit.archive.store.requeststore import Place, RequestStore, RowsOf
+from consentkit.archive.store.places import Place, RowsOf
+from consentkit.archive.store.requeststore import RequestStore
 from consentkit.requestlog.record import Gap
 from tests.archive.installation import DAY_US, HOUR_US, MONDAY
 from tests.stores import oracle

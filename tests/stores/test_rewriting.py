@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from consentkit.archive.store.interface import Filters
-from consentkit.archive.store.requeststore import Place, RequestStore
+from consentkit.archive.store.places import Place
+from consentkit.archive.store.requeststore import RequestStore
 from consentkit.requestlog.truncate import network_of
 from tests.stores.oracle import Row
 from tests.stores.places import (

@@ -12,7 +12,7 @@ from consentkit import audit
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
-    from consentkit.archive.store.requeststore import Head
+    from consentkit.archive.store.places import Head
     from consentkit.audit import Actor
     from consentkit.control import Control
 

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from consentkit.archive.incident.listing import place_of
 from consentkit.archive.period import Period
-from consentkit.archive.store.requeststore import Place
+from consentkit.archive.store.places import Place
 from consentkit.control import incident as incident_table
 from consentkit.control import period as period_table
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from consentkit.archive.evidence.entries import PeriodDetail, details
-from consentkit.archive.store.requeststore import Noted
+from consentkit.archive.store.places import Noted
 
 if TYPE_CHECKING:
     from collections.abc import Callable

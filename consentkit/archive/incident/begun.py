@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from consentkit.archive.holdings import Holdings
     from consentkit.archive.incident.listing import Incident
-    from consentkit.archive.store.requeststore import Lying
+    from consentkit.archive.store.places import Lying
     from consentkit.audit import Actor
 
 _CAME_BACK: Final = (

@@ -11,7 +11,7 @@ import msgspec
 
 from consentkit import audit
 from consentkit.archive.evidence.custody import Verdict
-from consentkit.archive.store.requeststore import Noted
+from consentkit.archive.store.places import Noted
 from consentkit.audit import Listing
 
 if TYPE_CHECKING:

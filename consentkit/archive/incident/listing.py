@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from sqlalchemy import select
 
-from consentkit.archive.store.requeststore import Place
+from consentkit.archive.store.places import Place
 from consentkit.control import incident as incident_table
 from consentkit.errors import ConsentKitError
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from consentkit.archive.holdings import Holdings
     from consentkit.archive.search.deadline import Deadline
     from consentkit.archive.store.interface import Cursor
-    from consentkit.archive.store.requeststore import By, Found, Reader
+    from consentkit.archive.store.places import By, Found
+    from consentkit.archive.store.requeststore import Reader
     from consentkit.requestlog.record import Gap
 
 HOUR_US: Final = 3_600_000_000

@@ -16,6 +16,7 @@ import contextlib
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import msgspec
+from sqlalchemy import select
 
 from consentkit import audit
 from consentkit.archive.destruction import finish_rewrite, remove_remains
@@ -27,9 +28,11 @@ from consentkit.archive.moving.control import copy_control, is_empty
 from consentkit.archive.moving.places import Copied, copy_place
 from consentkit.archive.period import Catalogue, change
 from consentkit.archive.periodlock import READER_SECONDS
-from consentkit.archive.store.requeststore import Place
+from consentkit.archive.store.places import Place
+from consentkit.audit.reading import newest_link
+from consentkit.control import audit as entries
 from consentkit.control.embedded import FILE_NAME
-from consentkit.control.moved import mark_moved, remove_left
+from consentkit.control.moved import mark_moved, mark_requests_moved, remove_left
 from consentkit.errors import StorageError
 
 if TYPE_CHECKING:
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from consentkit.archive.period import Period
     from consentkit.archive.store.requeststore import RequestStore
     from consentkit.audit import Actor
+    from consentkit.control import Control
 
 ACTION: Final = "store.moved"
 
@@ -86,11 +90,14 @@ class Move:
         self._actor = actor
         self._names = names
         self._moves_control = target.control is not source.control
-        if self._moves_control and not is_empty(target.control):
+        self._is_switched = self._was_switched() if self._moves_control else self._was_requests_switched()
+        if self._moves_control and not self._is_switched and not is_empty(target.control):
             raise StorageError(names[1], "is not empty: it holds an installation; name an empty database")
 
     def rows(self) -> int:
         """Return how many rows go through: each is copied and compared."""
+        if self._is_switched:
+            return 0
         plan = self._plan()
         return 2 * sum(self._measure(place) for place in plan.periods) + 2 * sum(
             one.rows for one in plan.incidents
@@ -105,6 +112,8 @@ class Move:
         Raises:
             StorageError: nothing was changed in the source; moving again goes on.
         """
+        if self._is_switched:
+            return self._finished()
         plan = self._plan()
         periods = [copy_place(self._source, self._target, one.place, advance=advance) for one in plan.periods]
         held = [copy_place(self._source, self._target, one.place(), advance=advance) for one in plan.incidents]
@@ -112,20 +121,43 @@ class Move:
             if self._moves_control:
                 copy_control(source, connection, advance=lambda _: None)
             self._enter(connection, plan, periods, held)
+        return self._finished()
+
+    def _was_switched(self) -> bool:
+        """Tell whether an earlier run was ended after the switch and before its mark: this is who is there."""
+        with self._source.control.reading() as connection:
+            newest = newest_link(connection)
+        of_hash = select(entries.c.number).where(entries.c.hash == newest.hash)
+        with self._target.control.reading() as connection:
+            switch = next(audit.newest_first(connection, ACTION), None)
+            is_ours = connection.execute(of_hash).scalar() == newest.number
+        return is_ours and switch is not None and switch.number > newest.number
+
+    def _was_requests_switched(self) -> bool:
+        known = Catalogue(self._source.control, "day").known
+        switched = [one.place for one in known if not one.is_gone and one.old_generation is not None]
+        return any(self._target.rows.exists(one) and not self._source.rows.exists(one) for one in switched)
+
+    def _finished(self) -> Moved:
+        """Mark what was left, and check what is in the new place."""
         if self._moves_control:
             mark_moved(self._source.directory, self._names[1])
+        else:
+            mark_requests_moved(self._source.directory, self._names[1].rpartition("+")[2])
         report = LogVerification(self._target).run()
-        rows = sum(one.contents.rows for one in (*periods, *held))
-        return Moved(periods=len(periods), incidents=len(held), rows=rows, report=report)
+        known = [one for one in Catalogue(self._target.control, "day").known if not one.is_gone]
+        held = _held(self._target.control)
+        rows = sum(one.rows or 0 for one in known) + sum(one.rows for one in held)
+        return Moved(periods=len(known), incidents=len(held), rows=rows, report=report)
 
     def _plan(self) -> _Plan:
         known = [one for one in Catalogue(self._source.control, "day").known if not one.is_gone]
         for one in known:
             if one.old_generation is not None:
                 raise StorageError(one.name, "is being written anew; run `consentkit retention run` first")
-        with self._source.control.reading() as connection:
-            held = [one for one in incidents(connection) if one.state == "open"]
-        return _Plan(known, held)
+            if one.rows and not self._source.rows.exists(one.place):
+                raise StorageError(one.name, "is not where the settings say; name the store that has it")
+        return _Plan(known, _held(self._source.control))
 
     def _measure(self, period: Period) -> int:
         if period.rows is not None:
@@ -181,6 +213,11 @@ def finish(left: RequestStore, target: Holdings, actor: Actor, *, wait_seconds: 
                 remove_remains(target._replace(rows=left), place)
     if target.control.is_shared:
         remove_left(target.directory, FILE_NAME)
+
+
+def _held(control: Control) -> list[Incident]:
+    with control.reading() as connection:
+        return [one for one in incidents(connection) if one.state == "open"]
 
 
 def _switched(copied: Copied, generation: int) -> dict[str, object]:

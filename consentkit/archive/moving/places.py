@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from consentkit.archive.holdings import Holdings
-    from consentkit.archive.store.requeststore import Contents, Found, Place, Reader
+    from consentkit.archive.store.places import Contents, Found, Place
+    from consentkit.archive.store.requeststore import Reader
     from consentkit.requestlog.record import Gap
 
 _PAGE_ROWS: Final = 5_000

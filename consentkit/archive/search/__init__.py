@@ -5,4 +5,4 @@ from consentkit.archive.search.archive import Archive as Archive
 from consentkit.archive.search.archive import Search as Search
 from consentkit.archive.search.archive import pages as pages
 from consentkit.archive.search.waiting import Losses as Losses
-from consentkit.archive.store.requeststore import Found as Found
+from consentkit.archive.store.places import Found as Found

@@ -24,7 +24,7 @@ from consentkit.archive.search.restricted import Restrictions
 from consentkit.archive.search.stored import Stored
 from consentkit.archive.search.waiting import Losses, Waiting
 from consentkit.archive.spoolreader import SpoolReader
-from consentkit.archive.store.requeststore import TimeIsUp
+from consentkit.archive.store.places import TimeIsUp
 from consentkit.errors import StorageError
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from consentkit.archive.holdings import Holdings
     from consentkit.archive.resolve import Resolvers
     from consentkit.archive.store.interface import Cursor, Filters, Misfiled
-    from consentkit.archive.store.requeststore import Found, Reader
+    from consentkit.archive.store.places import Found
+    from consentkit.archive.store.requeststore import Reader
     from consentkit.requestlog.record import Gap
     from consentkit.requestlog.segment import FrameId
     from consentkit.settings import Settings

@@ -9,14 +9,15 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from consentkit.archive.store.interface import Cursor, Filters
-from consentkit.archive.store.requeststore import TimeIsUp
+from consentkit.archive.store.places import TimeIsUp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from consentkit.archive.period import Period
     from consentkit.archive.search.deadline import Deadline
-    from consentkit.archive.store.requeststore import Found, Reader, RowsOf
+    from consentkit.archive.store.places import Found, RowsOf
+    from consentkit.archive.store.requeststore import Reader
 
 _FAR_US: Final = 2**63
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from consentkit.archive.holdings import Holdings
     from consentkit.archive.period import Period
     from consentkit.archive.search.archive import Archive
-    from consentkit.archive.store.requeststore import Marks, Reader
+    from consentkit.archive.store.places import Marks
+    from consentkit.archive.store.requeststore import Reader
     from consentkit.crypto import Keyring
 
 

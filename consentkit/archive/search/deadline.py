@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 
-from consentkit.archive.store.requeststore import TimeIsUp
+from consentkit.archive.store.places import TimeIsUp
 
 
 class Deadline:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from consentkit.archive.search.archive import Archive
     from consentkit.archive.search.waiting import Losses
     from consentkit.archive.store.interface import Filters
-    from consentkit.archive.store.requeststore import Found, Marks, Reader
+    from consentkit.archive.store.places import Found, Marks
+    from consentkit.archive.store.requeststore import Reader
     from consentkit.crypto import Keyring
     from consentkit.requestlog.record import Gap
 

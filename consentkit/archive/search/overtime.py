@@ -13,7 +13,7 @@ import msgspec
 
 from consentkit.archive.periodlock import READER_SECONDS
 from consentkit.archive.search.deadline import Deadline
-from consentkit.archive.store.requeststore import TimeIsUp
+from consentkit.archive.store.places import TimeIsUp
 
 if TYPE_CHECKING:
     from consentkit.archive.period import Period

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from consentkit.archive.restrictions import Restriction, in_force
-from consentkit.archive.store.requeststore import RowsOf
+from consentkit.archive.store.places import RowsOf
 
 if TYPE_CHECKING:
     from consentkit.archive.period import Period

@@ -16,7 +16,7 @@ from consentkit.archive.periodlock import READER_SECONDS
 from consentkit.archive.search.deadline import Deadline
 from consentkit.archive.search.gaps import in_order
 from consentkit.archive.search.waiting import Losses
-from consentkit.archive.store.requeststore import TimeIsUp
+from consentkit.archive.store.places import TimeIsUp
 from consentkit.errors import StorageError
 from consentkit.requestlog.record import Gap
 from consentkit.requestlog.segment import FrameId

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from consentkit.archive.holdings import Holdings
     from consentkit.archive.incident.listing import Incident
-    from consentkit.archive.store.requeststore import Rewritten
+    from consentkit.archive.store.places import Rewritten
     from consentkit.archive.subject.certificate import Begun
 
 

@@ -18,7 +18,7 @@ from consentkit.errors import StorageError
 
 if TYPE_CHECKING:
     from consentkit.archive.holdings import Holdings
-    from consentkit.archive.store.requeststore import Place, Rewritten
+    from consentkit.archive.store.places import Place, Rewritten
     from consentkit.archive.subject.certificate import Begun
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from consentkit import audit
-from consentkit.archive.store.requeststore import RowsOf
+from consentkit.archive.store.places import RowsOf
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

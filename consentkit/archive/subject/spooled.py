@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from consentkit.archive.holdings import Holdings
     from consentkit.archive.period import Period
-    from consentkit.archive.store.requeststore import Marks
+    from consentkit.archive.store.places import Marks
     from consentkit.archive.subject.person import Person
     from consentkit.settings import RequestLog
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from consentkit.archive.holdings import Holdings
-    from consentkit.archive.store.requeststore import Place
+    from consentkit.archive.store.places import Place
     from consentkit.archive.subject.person import Person
     from consentkit.settings import RequestLog
 

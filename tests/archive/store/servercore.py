@@ -7,7 +7,8 @@ from itertools import groupby
 from pathlib import Path
 
 from consentkit.archive.store.interface import Batch, Misfiled
-from consentkit.archive.store.requeststore import Place, Writer
+from consentkit.archive.store.places import Place
+from consentkit.archive.store.requeststore import Writer
 from consentkit.archive.store.server.engine import Engine
 from consentkit.archive.store.server.store import ServerStore
 from consentkit.archive.store.sqlite.store import SqliteStore

@@ -7,6 +7,7 @@ does, so that every break between two of them can be had.
 from __future__ import annotations
 
 import contextlib
+import copy
 import sqlite3
 import threading
 from bisect import bisect_right
@@ -17,19 +18,24 @@ from typing import Any, Literal
 from consentkit.archive.store.requeststore import Limit
 from consentkit.archive.store.server.engine import (
     KINDS,
+    NOTHING_SEEN,
     Addition,
     BatchRow,
     GapRow,
     Kind,
+    Origin,
     Outrun,
+    Reading,
     Row,
+    Seen,
     Wanted,
     Word,
 )
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS place (name TEXT PRIMARY KEY, is_made INTEGER, is_draft INTEGER);
-CREATE TABLE IF NOT EXISTS word (place TEXT, kind TEXT, number INTEGER, sealed BLOB, UNIQUE (place, kind, number));
+CREATE TABLE IF NOT EXISTS word (
+  place TEXT, kind TEXT, number INTEGER, sealed BLOB, lookup INTEGER, UNIQUE (place, kind, number));
 CREATE TABLE IF NOT EXISTS request (
   place TEXT, time_us, segment, sequence, client, agent, resource, referrer, result, bytes_sent, duration_us,
   claimed_us, UNIQUE (place, segment, sequence));
@@ -59,16 +65,41 @@ class SqlEngine:
         self.step = step
         self._lock = threading.RLock()
         self.limit: Limit | None = None
-        self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self.connection.execute("PRAGMA synchronous = OFF")
+        self.batches_seen: int | None = None
+        self._connection: sqlite3.Connection | None = None
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The connection: after `close` the next question opens another, as with a server."""
+        if self._connection is None:
+            self._connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+            self._connection.execute("PRAGMA synchronous = OFF")
+        return self._connection
 
     def prepare(self) -> None:
         self.connection.executescript(TABLES)
 
     def places(self) -> dict[str, bool]:
         return {
-            name: bool(is_draft) for name, is_draft in self._all("SELECT name, is_draft FROM place WHERE is_made")
+            name: bool(is_draft)
+            for name, is_draft in self._all("SELECT name, is_draft FROM place WHERE is_made OR is_draft")
         }
+
+    def is_made(self, place: str) -> bool:
+        return bool(self._all("SELECT 1 FROM place WHERE name = ? AND is_made", place))
+
+    @contextlib.contextmanager
+    def opened(self, place: str) -> Iterator[Reading | None]:
+        if not self.is_made(place):
+            yield None
+            return
+        opened = copy.copy(self)
+        opened._connection = None
+        opened.batches_seen = self._number("SELECT coalesce(max(rowid), 0) FROM batch")
+        try:
+            yield opened
+        finally:
+            opened.close()
 
     def make(self, place: str) -> None:
         self._all("INSERT INTO place VALUES (?, 1, 0) ON CONFLICT DO UPDATE SET is_made = 1", place)
@@ -112,12 +143,19 @@ class SqlEngine:
 
     def marks(self, place: str, *, newest: int = 0) -> dict[tuple[str, int], int]:
         rows = self._all(
-            "SELECT worker, segment_number, max(next_sequence) FROM batch WHERE place = ? GROUP BY 1, 2"
-            " ORDER BY 2 DESC LIMIT ?",
+            "SELECT worker, segment_number, max(next_sequence) FROM batch WHERE place = ? AND rowid <= ?"
+            " GROUP BY 1, 2 ORDER BY 2 DESC LIMIT ?",
             place,
+            self._last_batch(),
             newest or -1,
         )
         return {(worker, number): mark for worker, number, mark in rows}
+
+    def origins(self, place: str, segments: Sequence[int]) -> dict[int, Origin]:
+        select = """SELECT segment, worker, segment_number, max(next_sequence) FROM batch
+          WHERE place = ? AND rowid <= ? GROUP BY 1"""
+        found = self._all(select, place, self._last_batch())
+        return {segment: Origin(*origin) for segment, *origin in found if segment in segments}
 
     def last_batch(self, place: str, lane: str) -> BatchRow | None:
         select = f"SELECT {BATCH} FROM batch WHERE place = ? AND lane = ? ORDER BY number DESC LIMIT 1"
@@ -127,11 +165,21 @@ class SqlEngine:
         for row in self._all(f"SELECT {BATCH} FROM batch WHERE place = ? ORDER BY lane, number", place):
             yield BatchRow._make(row)
 
-    def words(self, place: str, kind: Kind) -> Iterator[Word]:
-        for number, sealed in self._all(
-            "SELECT number, sealed FROM word WHERE place = ? AND kind = ?", place, kind
-        ):
-            yield Word(kind, number, sealed)
+    def seen(self, place: str) -> Seen:
+        return {"rowid": self._number("SELECT coalesce(max(rowid), 0) FROM word")}
+
+    def words(self, place: str, kind: Kind, *, beyond: Seen = NOTHING_SEEN) -> Iterator[Word]:
+        yield from self._words(place, "kind = ? AND rowid > ?", kind, beyond.get("rowid", 0))
+
+    def words_by_number(self, place: str, kind: Kind, numbers: Sequence[int]) -> list[Word]:
+        return self._words(place, f"kind = ? AND number IN ({', '.join(map(str, numbers))})", kind)
+
+    def words_by_lookup(self, place: str, lookups: Sequence[int]) -> list[Word]:
+        return self._words(place, f"kind = 'client' AND lookup IN ({', '.join(map(str, lookups))})")
+
+    def _words(self, place: str, where: str, *values: object) -> list[Word]:
+        select = f"SELECT kind, number, sealed, lookup FROM word WHERE place = ? AND {where}"
+        return [Word._make(row) for row in self._all(select, place, *values)]
 
     def known(self, place: str, kind: Kind, numbers: Sequence[int]) -> set[int]:
         return {word.number for word in self.words(place, kind)} & set(numbers)
@@ -161,18 +209,18 @@ class SqlEngine:
         return None if first is None else (first, last)
 
     def count(self, place: str, wanted: Wanted) -> int:
-        where, values = conditions(wanted)
+        where, values = self._counted(wanted)
         return self._number(f"SELECT count(*) FROM request WHERE place = ? AND {where}", place, *values)
 
     def nth_time(self, place: str, wanted: Wanted, skipped: int) -> int | None:
-        where, values = conditions(wanted)
+        where, values = self._counted(wanted)
         select = f"SELECT time_us FROM request WHERE place = ? AND {where} ORDER BY 1 DESC LIMIT 1 OFFSET ?"
         return next((time for (time,) in self._all(select, place, *values, skipped)), None)
 
     def counts(
         self, place: str, wanted: Wanted, by: Kind | Literal["status", "outcome"] | tuple[Literal["step"], int]
     ) -> list[tuple[int, int]]:
-        where, values = conditions(wanted)
+        where, values = self._counted(wanted)
         column = {"status": "result / 4", "outcome": "result % 4"}.get(by, by) if isinstance(by, str) else ""
         column = column or f"time_us / {by[1]}"
         return self._all(
@@ -181,15 +229,17 @@ class SqlEngine:
 
     def counts_by_status(self, place: str, step_us: int) -> list[tuple[int, int, int]]:
         of_class = "CASE WHEN result / 4 BETWEEN 100 AND 599 THEN result / 400 ELSE 0 END"
-        select = (
-            f"SELECT time_us / ?, {of_class}, count(*) FROM request WHERE place = ? GROUP BY 1, 2 ORDER BY 1, 2"
-        )
-        return self._all(select, step_us, place)
+        where, values = self._counted(Wanted(0, 2**63 - 1))
+        select = f"SELECT time_us / ?, {of_class}, count(*) FROM request WHERE place = ? AND {where}"
+        return self._all(f"{select} GROUP BY 1, 2 ORDER BY 1, 2", step_us, place, *values)
 
     def alike(
         self, place: str, since_us: int, until_us: int, bounds_us: Sequence[int]
     ) -> Iterator[tuple[int, int, int, int, int, int]]:
-        for row in self.rows(place, Wanted(since_us, until_us), oldest_first=True, limit=0):
+        where, values = self._counted(Wanted(since_us, until_us))
+        for row in map(
+            Row._make, self._all(f"SELECT {ROW} FROM request WHERE place = ? AND {where}", place, *values)
+        ):
             yield (
                 row.client,
                 row.agent,
@@ -208,7 +258,10 @@ class SqlEngine:
             self.limit = None
 
     def close(self) -> None:
-        self.connection.close()
+        with self._lock:
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                connection.close()
 
     def insert(self, table: str, place: str, rows: Sequence[tuple[Any, ...]]) -> None:
         self.step(table)
@@ -220,6 +273,17 @@ class SqlEngine:
                     f"INSERT OR IGNORE INTO {table} VALUES ({marks})", [(place, *row) for row in rows]
                 )
                 self.connection.execute("COMMIT")
+
+    def _last_batch(self) -> int:
+        return 2**63 - 1 if self.batches_seen is None else self.batches_seen
+
+    def _counted(self, wanted: Wanted) -> Conditions:
+        where, values = conditions(wanted)
+        if self.batches_seen is None:
+            return where, values
+        is_in = """EXISTS (SELECT 1 FROM batch b WHERE b.place = request.place AND b.segment = request.segment
+          AND request.sequence >= b.first_sequence AND request.sequence < b.next_sequence AND b.rowid <= ?)"""
+        return f"{where} AND {is_in}", [*values, self.batches_seen]
 
     def _number(self, statement: str, *values: object) -> int:
         return int(self._all(statement, *values)[0][0])

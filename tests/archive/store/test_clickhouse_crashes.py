@@ -21,7 +21,7 @@ from consentkit.archive.search.deadline import Deadline
 from consentkit.archive.store.clickhouse import ClickHouseEngine, appending, places
 from consentkit.archive.store.clickhouse.ddl import columns_of
 from consentkit.archive.store.clickhouse.ledger import lane_number, lines
-from consentkit.archive.store.requeststore import TimeIsUp
+from consentkit.archive.store.places import TimeIsUp
 from consentkit.archive.store.server.engine import Addition, Outrun, Row
 from consentkit.errors import StorageError
 from tests.archive.store.additions import ALL, PLACE, SINCE_US, addition, many, row

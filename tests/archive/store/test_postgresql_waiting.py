@@ -10,8 +10,8 @@ import time
 import pytest
 
 from consentkit.archive.search.deadline import Deadline
+from consentkit.archive.store.places import TimeIsUp
 from consentkit.archive.store.postgresql import PostgresqlEngine, connections, cutoff, places
-from consentkit.archive.store.requeststore import TimeIsUp
 from consentkit.archive.store.server.engine import Among
 from consentkit.errors import StorageError
 from tests.archive.store.additions import ALL, PLACE, SINCE_US, addition, many, row

@@ -12,8 +12,9 @@ import pytest
 from consentkit.archive.periodlock import PeriodBusy
 from consentkit.archive.search.deadline import Deadline
 from consentkit.archive.store.interface import Batch, Cursor, Filters
+from consentkit.archive.store.places import By, Found, Noted, Place, RowsOf, TimeIsUp
 from consentkit.archive.store.postgresql import PostgresqlEngine
-from consentkit.archive.store.requeststore import By, Found, Noted, Place, Reader, RequestStore, RowsOf, TimeIsUp
+from consentkit.archive.store.requeststore import Reader, RequestStore
 from consentkit.archive.store.server.engine import Engine
 from consentkit.errors import KeyUnavailable, StorageError
 from consentkit.requestlog.record import Entry, Record

@@ -11,7 +11,8 @@ import pytest
 
 from consentkit.archive.store.interface import Batch, Filters
 from consentkit.archive.store.memory import MemoryPlace
-from consentkit.archive.store.requeststore import Lying, Place, Reader
+from consentkit.archive.store.places import Lying, Place
+from consentkit.archive.store.requeststore import Reader
 from consentkit.archive.store.sqlite.store import SqliteStore
 from consentkit.crypto import Keyring
 from consentkit.errors import KeyUnavailable, StorageError

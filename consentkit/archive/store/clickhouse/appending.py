@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from consentkit.archive.store.clickhouse.ledger import Line
     from consentkit.archive.store.clickhouse.server import Server
     from consentkit.archive.store.clickhouse.shards import Shards
-    from consentkit.archive.store.server.engine import Addition, Word
+    from consentkit.archive.store.server.engine import Addition
 
 # Rows of a block; the server holds one in memory, about 120 bytes a row.
 _MOST_ROWS: Final = 250_000
@@ -76,7 +76,7 @@ def append(shards: Shards, place: str, additions: Sequence[Addition]) -> None:
     for of_lane in by_lane:
         server = shards.of(place, of_lane[0].batch.lane)
         for block in _blocks(of_lane):
-            _insert_words(shards, server, place, [word for addition in block for word in addition.words])
+            _insert_words(shards, server, place, block)
             _insert_block(shards, server, place, block)
 
 
@@ -94,13 +94,17 @@ def _blocks(additions: Iterable[Addition]) -> Iterator[list[Addition]]:
         yield block
 
 
-def _insert_words(shards: Shards, server: Server, place: str, words: Sequence[Word]) -> None:
+def _insert_words(shards: Shards, server: Server, place: str, block: Sequence[Addition]) -> None:
+    words = [(word, addition.batch) for addition in block for word in addition.words]
     if words:
-        name = place.encode()
+        name, lane = place.encode(), ledger.lane_number(block[0].batch.lane)
         server.insert(
             f"word{shards.suffix}",
             columns_of("word"),
-            lambda: [(name, _KIND_NUMBERS[word.kind], word.number, word.sealed) for word in words],
+            lambda: [
+                (name, _KIND_NUMBERS[word.kind], word.number, word.lookup, lane, batch.number, word.sealed)
+                for word, batch in words
+            ],
             query_id=query_id(shards.database, place, f"words/{uuid4().hex}"),
         )
 

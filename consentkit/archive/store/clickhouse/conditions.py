@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from consentkit.archive.store.clickhouse.ddl import STRETCH_US
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from consentkit.archive.store.server.engine import Among, Wanted, Withheld
 
@@ -70,6 +70,15 @@ class Condition:
     def of_stretches(self, first: int, last: int) -> None:
         """Add that it is a request of some stretches, both included."""
         self.and_(f"stretch >= {max(first, 0):d} AND stretch <= {last:d}")
+
+    def below(self, marks: Mapping[int, int]) -> None:
+        """Add that it is of one of some segments, and below its mark."""
+        if not marks:
+            self.and_(_NEVER)
+            return
+        segments, ends = (", ".join(f"{one:d}" for one in some) for some in (marks.keys(), marks.values()))
+        arrays = f"CAST([{segments}] AS Array(Int64)), CAST([{ends}] AS Array(Int64))"
+        self.and_(f"sequence < transform(segment, {arrays}, toInt64(0))")
 
     def and_(self, text: str) -> None:
         """Add a condition."""

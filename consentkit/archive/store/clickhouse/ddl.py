@@ -7,7 +7,8 @@ second table by time would double the bytes.
 
 What must be in together stands in one table: one block of one partition on one server is all that ClickHouse makes
 atomic, so a batch's gaps and the batch itself are rows of `request` too, in stretches of their own below zero
-(`ledger`). `word` may hold a word twice, under the same number and with the same meaning.
+(`ledger`). `word` may hold a word twice, under the same number and with the same meaning; its `lane` and `batch`
+are of one that it came before, so that who has read the words up to a batch finds those that came since.
 
 Nothing is ever changed: no mutations, no TTL. Partitions are dropped, by our retention.
 """
@@ -55,6 +56,9 @@ _COLUMNS: Final[dict[str, tuple[tuple[str, str, str], ...]]] = {
         ("place", "String", _ZSTD),
         ("kind", "Int8", _ZSTD),
         ("number", "Int64", _ZSTD),
+        ("lookup", "Int64", _ZSTD),
+        ("lane", "Int64", _ZSTD),
+        ("batch", "Int64", _ZSTD),
         ("sealed", "String", _ZSTD),
     ),
     "place": (

@@ -5,22 +5,23 @@ Owns no statement: `reading`, `appending`, `places` and `ddl` do.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
-from consentkit.archive.store.clickhouse import places, server
+from consentkit.archive.store.clickhouse import places
 from consentkit.archive.store.clickhouse.address import parse_address
 from consentkit.archive.store.clickhouse.appending import append
 from consentkit.archive.store.clickhouse.connections import Connections
 from consentkit.archive.store.clickhouse.ddl import make_tables
+from consentkit.archive.store.clickhouse.instant import Instant
 from consentkit.archive.store.clickhouse.reading import Reading
 from consentkit.archive.store.clickhouse.shards import Shards
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Iterator, Sequence
 
     from consentkit.archive.store.clickhouse.address import Address
-    from consentkit.archive.store.requeststore import Limit
+    from consentkit.archive.store.clickhouse.server import Server
     from consentkit.archive.store.server.engine import Addition
 
 
@@ -35,9 +36,14 @@ class ClickHouseEngine(Reading):
         SettingsError: the URL is none.
     """
 
-    def __init__(self, url: str, *, connect: Callable[[Address], server.Server] = Connections) -> None:
-        self._shards = Shards(parse_address(url), connect)
-        super().__init__(self._shards)
+    def __init__(self, url: str, *, connect: Callable[[Address], Server] = Connections) -> None:
+        super().__init__(Shards(parse_address(url), connect))
+
+    @contextlib.contextmanager
+    def opened(self, place: str) -> Iterator[Reading | None]:
+        """Give what is asked of a place as it is now; None where it is not made."""
+        instant = Instant(self._shards, place)
+        yield None if instant.is_empty and not self.is_made(place) else instant
 
     def prepare(self) -> None:
         """Make the tables that are not there, on every shard."""
@@ -74,10 +80,6 @@ class ClickHouseEngine(Reading):
             Outrun: another writer has added to one of the lanes or segments: read their ends again.
         """
         append(self._shards, place, additions)
-
-    def limited(self, limit: Limit) -> AbstractContextManager[None]:
-        """End what this thread reads within the block when the limit passes, by `TimeIsUp`."""
-        return server.limited(limit)
 
     def close(self) -> None:
         """Let go of connections."""

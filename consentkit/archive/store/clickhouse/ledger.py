@@ -3,7 +3,7 @@
 Owns which column holds what. A request's `stretch` is that of its time; below zero stand
 
     batch  stretch -1, client = the lane's number, time_us = its number in the lane, sequence = the segment's mark
-           after it, claimed_us = when it was stored, note = all of it
+           after it, bytes_sent = how many gaps it brought, claimed_us = when it was stored, note = all of it
     gap    stretch -2, time_us and claimed_us = the time it touches, note = what else it says, sealed
 
 so that a lane's end is found by a range, and a segment's mark by reading numbers alone.
@@ -34,7 +34,7 @@ ROW: Final = (
 )
 
 _NO_NOTE: Final = b""
-# agent, resource, referrer, result, bytes_sent and duration_us of what is no request.
+# agent, resource, referrer, result, bytes_sent and duration_us of a gap.
 _NOTHING: Final = (0, 0, 0, 0, 0, 0)
 _decoder: Final = msgspec.msgpack.Decoder(BatchRow)
 
@@ -58,7 +58,7 @@ def lines(place: bytes, addition: Addition, stored_us: int) -> Iterator[Line]:
         yield (place, GAPS, gap.since_us, gap.segment, gap.sequence, 0, *_NOTHING, gap.until_us, gap.sealed)
     batch = addition.batch
     end = (batch.number, batch.segment, batch.next_sequence, lane_number(batch.lane))
-    yield (place, BATCHES, *end, *_NOTHING, stored_us, msgspec.msgpack.encode(batch))
+    yield (place, BATCHES, *end, 0, 0, 0, 0, batch.gaps, 0, stored_us, msgspec.msgpack.encode(batch))
 
 
 def batch_of(note: bytes) -> BatchRow:

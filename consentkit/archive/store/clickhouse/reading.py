@@ -1,6 +1,6 @@
-"""What is asked of requests, gaps, batches and words.
+"""What is asked of requests, gaps and batches; of words it is `wordreading` that asks.
 
-Owns SELECT. On a cluster the tables' names are those of the Distributed tables, over all shards.
+Owns SELECT from `request`. On a cluster the tables' names are those of the Distributed tables, over all shards.
 """
 
 from __future__ import annotations
@@ -10,20 +10,39 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from consentkit.archive.store.clickhouse.conditions import FEW, Condition
 from consentkit.archive.store.clickhouse.ddl import BATCHES, GAPS
 from consentkit.archive.store.clickhouse.ledger import ROW, batch_of, lane_number
-from consentkit.archive.store.server.engine import KINDS, BatchRow, GapRow, Kind, Row, Wanted, Word
+from consentkit.archive.store.clickhouse.places import state_of
+from consentkit.archive.store.clickhouse.server import limited
+from consentkit.archive.store.clickhouse.wordreading import WordReading, batches_of
+from consentkit.archive.store.server.engine import (
+    KINDS,
+    BatchRow,
+    GapRow,
+    Kind,
+    Origin,
+    Row,
+    Wanted,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from consentkit.archive.store.clickhouse.server import Of
     from consentkit.archive.store.clickhouse.shards import Shards
+    from consentkit.archive.store.requeststore import Limit
 
 _CLASS: Final = "if(result >= 400 AND result < 2400, intDiv(result, 400), 0)"
 
 
-class _Segment(NamedTuple):
+class Segment(NamedTuple):
+    """A segment: one of its batches, its mark, how many batches and gaps it has, and when the last was stored."""
+
+    segment: int
     note: bytes
     mark: int
+    batches: int
+    gaps: int
+    stored_us: int
 
 
 class _Ends(NamedTuple):
@@ -32,6 +51,7 @@ class _Ends(NamedTuple):
     last_us: int
 
 
+_EVERY: Final = Wanted(0, 2**63 - 1)
 _VALUES: Final[dict[str, str]] = {
     **{kind: kind for kind in KINDS},
     "status": "intDiv(result, 4)",
@@ -39,7 +59,7 @@ _VALUES: Final[dict[str, str]] = {
 }
 
 
-class Reading:
+class Reading(WordReading):
     """The tables of one URL, read.
 
     Args:
@@ -47,9 +67,8 @@ class Reading:
     """
 
     def __init__(self, shards: Shards) -> None:
-        self._server = shards.first
-        self._request = f"{shards.database}.request"
-        self._word = f"{shards.database}.word"
+        super().__init__(shards)
+        self._shards = shards
 
     def applied(self, place: str, segment: int) -> int:
         """Return a segment's mark: a batch is in with its rows, or neither is."""
@@ -57,17 +76,35 @@ class Reading:
         condition.and_(f"stretch = {BATCHES} AND segment = {segment:d}")
         return max(self._read("max(sequence)", condition, int), default=0)
 
+    def is_made(self, place: str) -> bool:
+        """Tell whether a place is made."""
+        return bool(state_of(self._shards, place).is_made)
+
     def marks(self, place: str, *, newest: int = 0) -> dict[tuple[str, int], int]:
         """Return the marks, by worker and segment; of so many of the newest alone, 0 = of all."""
-        condition = Condition(place)
-        condition.and_(f"stretch = {BATCHES}")
-        rest = f"GROUP BY segment ORDER BY max(claimed_us) DESC{f' LIMIT {newest:d}' if newest else ''}"
         marks: dict[tuple[str, int], int] = {}
-        for note, mark in self._read("any(note), max(sequence)", condition, _Segment, rest):
-            batch = batch_of(note)
+        for one in self.segments(place, newest=newest):
+            batch = batch_of(one.note)
             source = batch.worker, batch.segment_number
-            marks[source] = max(mark, marks.get(source, 0))  # in a copy several segments may be of one source
+            marks[source] = max(one.mark, marks.get(source, 0))  # in a copy several segments may be of one source
         return marks
+
+    def segments(self, place: str, *, newest: int = 0, among: Sequence[int] | None = None) -> list[Segment]:
+        """Return the segments that have batches; so many of the newest alone, or some by their numbers."""
+        condition = batches_of(place)
+        if among is not None:
+            condition.and_(condition.among("segment", among))
+        rest = f"GROUP BY segment ORDER BY max(claimed_us) DESC{f' LIMIT {newest:d}' if newest else ''}"
+        columns = "segment, any(note), max(sequence), count(), sum(bytes_sent), max(claimed_us)"
+        return self._read(columns, condition, Segment, rest)
+
+    def count_batches(self, place: str) -> int:
+        """Return how many batches there are; none is ever taken away but with all of them."""
+        return sum(self._read("count()", batches_of(place), int))
+
+    def origins(self, place: str, segments: Sequence[int]) -> dict[int, Origin]:
+        """Return what numbers of segments stand for."""
+        return {one.segment: origin_of(one) for one in self.segments(place, among=segments)}
 
     def last_batch(self, place: str, lane: str) -> BatchRow | None:
         """Return the last batch of a lane."""
@@ -78,28 +115,8 @@ class Reading:
 
     def batches(self, place: str) -> Iterator[BatchRow]:
         """Yield all batches, by lane and number."""
-        condition = Condition(place)
-        condition.and_(f"stretch = {BATCHES}")
+        condition = batches_of(place)
         yield from sorted(self._read("note", condition, batch_of))
-
-    def words(self, place: str, kind: Kind) -> Iterator[Word]:
-        """Yield the words of one kind, each number once."""
-        condition = Condition(place)
-        condition.and_(f"kind = {KINDS.index(kind)}")
-        statement = f"SELECT number, any(sealed) FROM {self._word} WHERE {condition} GROUP BY number"
-
-        def word(number: int, sealed: bytes) -> Word:
-            return Word(kind, number, sealed)
-
-        yield from self._server.stream(statement, word)
-
-    def known(self, place: str, kind: Kind, numbers: Sequence[int]) -> set[int]:
-        """Return which of these words are there."""
-        condition = Condition(place)
-        condition.and_(f"kind = {KINDS.index(kind)}")
-        condition.and_(condition.among("number", numbers))
-        statement = f"SELECT DISTINCT number FROM {self._word} WHERE {condition}"
-        return set(self._server.read(statement, int, condition.numbers))
 
     def gaps(self, place: str, since_us: int, until_us: int) -> Iterator[tuple[str, int, GapRow]]:
         """Yield the gaps that touch a time, each with its worker and the segment's number."""
@@ -107,9 +124,11 @@ class Reading:
         condition.and_(f"stretch = {GAPS} AND time_us < {until_us:d} AND claimed_us >= {since_us:d}")
         rest = "ORDER BY time_us, segment, sequence"
         gaps = self._read("segment, sequence, time_us, claimed_us, note", condition, GapRow, rest)
-        segments = self._segments(place, sorted({gap.segment for gap in gaps}))
+        origins = self.origins(place, sorted({gap.segment for gap in gaps})) if gaps else {}
         for gap in gaps:
-            yield (*segments[gap.segment], gap)
+            origin = origins.get(gap.segment)
+            if origin is not None and gap.sequence < origin.mark:
+                yield origin.worker, origin.number, gap
 
     def rows(self, place: str, wanted: Wanted, *, oldest_first: bool, limit: int) -> list[Row]:
         """Return at most so many matching rows, by time; 0 = all."""
@@ -137,7 +156,7 @@ class Reading:
 
     def count(self, place: str, wanted: Wanted) -> int:
         """Count matching rows."""
-        return sum(self._read("count()", Condition.of(place, wanted), int))
+        return sum(self._read("count()", self._counted(place, wanted), int))
 
     def nth_time(self, place: str, wanted: Wanted, skipped: int) -> int | None:
         """Return the time of the newest matching row after so many; None where there are no more."""
@@ -146,7 +165,7 @@ class Reading:
             return None
         last = min(stretches)
         newer = sum(rows for stretch, rows in stretches.items() if stretch != last)
-        condition = Condition.of(place, wanted)
+        condition = self._counted(place, wanted)
         condition.of_stretches(last, last)
         times = self._read("time_us", condition, int, f"ORDER BY time_us DESC LIMIT {skipped - newer:d}, 1")
         return times[0] if times else None
@@ -156,12 +175,12 @@ class Reading:
     ) -> list[tuple[int, int]]:
         """Count matching rows by a column, or by steps of time of so many microseconds since 1970."""
         value = f"intDiv(time_us, {by[1]:d})" if isinstance(by, tuple) else _VALUES[by]
-        return self._read(f"{value} AS v, count()", Condition.of(place, wanted), _pair, "GROUP BY v ORDER BY v")
+        return self._read(f"{value} AS v, count()", self._counted(place, wanted), _pair, "GROUP BY v ORDER BY v")
 
     def counts_by_status(self, place: str, step_us: int) -> list[tuple[int, int, int]]:
         """Count all rows by step and class of status (0 = none of 1 to 5), in that order."""
         columns = f"intDiv(time_us, {step_us:d}) AS s, {_CLASS} AS c, count()"
-        return self._read(columns, _requests(place), _three, "GROUP BY s, c ORDER BY s, c")
+        return self._read(columns, self._counted(place, _EVERY), _three, "GROUP BY s, c ORDER BY s, c")
 
     def alike(
         self, place: str, since_us: int, until_us: int, bounds_us: Sequence[int]
@@ -170,33 +189,38 @@ class Reading:
         classes = " + ".join(["0", *(f"(duration_us >= {bound:d})" for bound in bounds_us)])
         statement = (
             f"SELECT client, agent, resource, result, {classes} AS class, count() FROM {self._request}"
-            f" WHERE {Condition.of(place, Wanted(since_us, until_us))}"
+            f" WHERE {self._counted(place, Wanted(since_us, until_us))}"
             " GROUP BY client, agent, resource, result, class"
         )
         yield from self._server.stream(statement, _six)
+
+    def _counted(self, place: str, wanted: Wanted) -> Condition:
+        """Return the condition of what is counted."""
+        return Condition.of(place, wanted)
 
     def _stretches(self, place: str, wanted: Wanted, rows: int, *, oldest_first: bool) -> dict[int, int]:
         """Return how many matching rows stretches have, from one end on until they are so many."""
         rest = f"GROUP BY stretch ORDER BY stretch {'ASC' if oldest_first else 'DESC'}"
         found: dict[int, int] = {}
-        for stretch, count in self._read("stretch, count()", Condition.of(place, wanted), _pair, rest):
+        for stretch, count in self._read("stretch, count()", self._counted(place, wanted), _pair, rest):
             found[stretch] = count
             if sum(found.values()) >= rows:
                 break
         return found
 
-    def _segments(self, place: str, segments: Sequence[int]) -> dict[int, tuple[str, int]]:
-        if not segments:
-            return {}
-        condition = Condition(place)
-        condition.and_(f"stretch = {BATCHES}")
-        condition.and_(condition.among("segment", segments))
-        batches = self._read("any(note)", condition, batch_of, "GROUP BY segment")
-        return {batch.segment: (batch.worker, batch.segment_number) for batch in batches}
+    def limited(self, limit: Limit) -> AbstractContextManager[None]:
+        """End what this thread reads within the block when the limit passes, by `TimeIsUp`."""
+        return limited(limit)
 
     def _read(self, columns: str, condition: Condition, shape: Callable[..., Of], rest: str = "") -> list[Of]:
         statement = f"SELECT {columns} FROM {self._request} WHERE {condition} {rest}"
         return self._server.read(statement, shape, condition.numbers)
+
+
+def origin_of(segment: Segment) -> Origin:
+    """Return what a segment's number stands for."""
+    batch = batch_of(segment.note)
+    return Origin(batch.worker, batch.segment_number, segment.mark)
 
 
 def _requests(place: str) -> Condition:

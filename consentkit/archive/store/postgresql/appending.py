@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from consentkit.archive.store.postgresql.connections import Connection
-    from consentkit.archive.store.server.engine import Addition, Row, Word
+    from consentkit.archive.store.server.engine import Addition, Row
 
 # Of the binary format of COPY: a signature, and two empty fields of flags and extensions.
 # Source: PostgreSQL documentation, COPY, "Binary Format".
@@ -64,7 +64,7 @@ def append(connection: Connection, place: str, additions: Sequence[Addition]) ->
         _insert_batches(connection, place, number, additions)
     except errors.UniqueViolation:
         raise Outrun from None
-    _insert_words(connection, place, number, [word for one in additions for word in one.words])
+    _insert_words(connection, place, number, additions)
     _insert_gaps(connection, place, number, additions)
     _copy_rows(connection, place, number, [row for one in additions for row in one.rows])
 
@@ -110,17 +110,25 @@ def _insert_batches(connection: Connection, place: str, number: int, additions: 
         cursor.executemany(statement, [(number, *one.batch) for one in additions])
 
 
-def _insert_words(connection: Connection, place: str, number: int, words: Sequence[Word]) -> None:
+def _insert_words(connection: Connection, place: str, number: int, additions: Sequence[Addition]) -> None:
     """Insert those that are not there, in the order of their numbers: another host may be adding the same ones."""
+    words = [(word, one.batch) for one in additions for word in one.words]
     if not words:
         return
-    kinds = [KINDS.index(word.kind) for word in words]
     connection.execute(
-        f"INSERT INTO {partition('word', place)} (place, kind, number, sealed)"
-        f" SELECT {number}, kind, number, sealed"
-        " FROM unnest(%s::smallint[], %s::bigint[], %b::bytea[]) AS given (kind, number, sealed)"
-        " ORDER BY kind, number ON CONFLICT DO NOTHING",
-        [array(kinds), array(word.number for word in words), [word.sealed for word in words]],
+        f"INSERT INTO {partition('word', place)} (place, kind, number, lookup, batch, lane, sealed)"
+        f" SELECT {number}, kind, number, lookup, batch, lane, sealed"
+        " FROM unnest(%s::smallint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %b::bytea[])"
+        " AS given (kind, number, lookup, batch, lane, sealed)"
+        " ORDER BY kind, number, batch ON CONFLICT DO NOTHING",
+        [
+            array(KINDS.index(word.kind) for word, _ in words),
+            array(word.number for word, _ in words),
+            array(word.lookup for word, _ in words),
+            array(batch.number for _, batch in words),
+            [batch.lane for _, batch in words],
+            [word.sealed for word, _ in words],
+        ],
     )
 
 

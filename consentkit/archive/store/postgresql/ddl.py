@@ -22,6 +22,7 @@ TICK: Final = f"(time_us >> {TICK_BITS})"
 
 # `place` comes last in keys: within a partition it tells nothing.
 # `sequence` of a request is an oid, PostgreSQL's one unsigned number of 32 bits, as a frame has it.
+# A word has the batch that it came by, so that who has read the words up to a batch finds those that came since.
 # What is encrypted can't be compressed: EXTERNAL saves the attempt.
 STATEMENTS: Final[tuple[str, ...]] = (
     f"""CREATE TABLE {SCHEMA}.place (
@@ -48,8 +49,12 @@ STATEMENTS: Final[tuple[str, ...]] = (
   place integer NOT NULL,
   kind smallint NOT NULL,
   number bigint NOT NULL,
+  lookup bigint NOT NULL,
+  batch bigint NOT NULL,
+  lane text COLLATE "C" NOT NULL,
   sealed bytea NOT NULL,
   PRIMARY KEY (kind, number, place)) PARTITION BY LIST (place)""",
+    f"CREATE INDEX word_lookup ON {SCHEMA}.word (lookup) WHERE lookup <> 0",
     f"ALTER TABLE {SCHEMA}.word ALTER COLUMN sealed SET STORAGE EXTERNAL",
     f"""CREATE TABLE {SCHEMA}.gap (
   place integer NOT NULL,

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from psycopg import sql
 
-from consentkit.archive.store.postgresql.connections import Busy
 from consentkit.archive.store.postgresql.ddl import TABLES, partition
+from consentkit.archive.store.postgresql.limits import Busy
 from consentkit.control.connecting import SCHEMA
 
 if TYPE_CHECKING:
@@ -45,6 +45,12 @@ def names(connection: Connection) -> dict[str, bool]:
     return dict(found)
 
 
+def is_made(connection: Connection, place: str) -> bool:
+    """Tell whether a place has its partitions."""
+    found = connection.execute(f"SELECT 1 FROM {SCHEMA}.place WHERE name = %s AND is_made", [place])
+    return found.fetchone() is not None
+
+
 def made(connection: Connection) -> list[str]:
     """Return the places that have partitions."""
     found = connection.execute(f"SELECT name FROM {SCHEMA}.place WHERE is_made ORDER BY name")
@@ -53,9 +59,9 @@ def made(connection: Connection) -> list[str]:
 
 def make(connections: Connections, place: str) -> None:
     """Make a place's partitions; nothing where they are there, which takes no more than reading."""
-    with connections.reading() as connection:
-        made = connection.execute(f"SELECT 1 FROM {SCHEMA}.place WHERE name = %s AND is_made", [place]).fetchone()
-    if made is None:
+    with connections.asking() as connection:
+        is_there = is_made(connection, place)
+    if not is_there:
         _patiently(connections, lambda connection: _make(connection, place))
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 from consentkit.archive.store.postgresql.ddl import TICK, TICK_BITS, partition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from consentkit.archive.store.server.engine import Among, Kind, Wanted, Withheld
 
@@ -25,6 +25,7 @@ BATCH_COLUMNS: Final = (
     "lane, number, worker, segment_number, segment, first_sequence, next_sequence, requests, gaps, digest"
 )
 
+_WORDS: Final = "SELECT kind, number, sealed, lookup FROM"
 _STATUS: Final = "(result >> 2)"
 _COLUMNS: Final = {
     "client": "client",
@@ -139,6 +140,37 @@ def marks(place: str, newest: int) -> Statement:
     if newest:
         return Statement(f"{text} ORDER BY max(added_at) DESC LIMIT %s", [newest])
     return Statement(text, [])
+
+
+def origins(place: str, segments: Sequence[int]) -> Statement:
+    """Worker, number and mark of some segments."""
+    text = (
+        f"SELECT segment, worker, segment_number, max(next_sequence) FROM {partition('batch', place)}"
+        " WHERE segment = ANY (%s::bigint[]) GROUP BY segment, worker, segment_number"
+    )
+    return Statement(text, [array(segments)])
+
+
+def words(place: str, kind: int, beyond: Mapping[str, int]) -> Statement:
+    """The words of a kind, without those that came by batches of some lanes up to a number."""
+    text = f"{_WORDS} {partition('word', place)} WHERE kind = %s"
+    values: list[Value] = [kind]
+    for lane, number in beyond.items():
+        text += " AND NOT (lane = %s AND batch <= %s)"
+        values += (lane, number)
+    return Statement(text, values)
+
+
+def words_by_number(place: str, kind: int, numbers: Sequence[int]) -> Statement:
+    """Some words of a kind."""
+    text = f"{_WORDS} {partition('word', place)} WHERE kind = %s AND number = ANY (%s::bigint[])"
+    return Statement(text, [kind, array(numbers)])
+
+
+def words_by_lookup(place: str, lookups: Sequence[int]) -> Statement:
+    """The clients that are found under some keyed hashes."""
+    text = f"{_WORDS} {partition('word', place)} WHERE lookup <> 0 AND lookup = ANY (%s::bigint[])"
+    return Statement(text, [array(lookups)])
 
 
 def _where(wanted: Wanted) -> tuple[str, list[Value]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from consentkit.archive.store.requeststore import Checked
+from consentkit.archive.store.places import Checked
 from consentkit.archive.store.server.batches import Ledger
 from consentkit.archive.store.server.chain import START, contents_digest, extend
 from consentkit.archive.store.server.contents import contents_of
@@ -19,7 +19,7 @@ from consentkit.archive.store.server.words import BadWord
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from consentkit.archive.store.requeststore import NotedHeads, Place
+    from consentkit.archive.store.places import NotedHeads, Place
     from consentkit.archive.store.server.engine import BatchRow, Engine, Kind, Row
     from consentkit.archive.store.server.words import Words
 

@@ -10,13 +10,13 @@ import hashlib
 from array import array
 from typing import TYPE_CHECKING
 
-from consentkit.archive.store.requeststore import Contents
+from consentkit.archive.store.places import Contents
 from consentkit.archive.store.server.engine import KINDS
 from consentkit.archive.store.server.wanting import ALL
 from consentkit.archive.store.server.words import encode
 
 if TYPE_CHECKING:
-    from consentkit.archive.store.requeststore import Place
+    from consentkit.archive.store.places import Place
     from consentkit.archive.store.server.engine import BatchRow, Engine
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from consentkit.archive.store.interface import FoundRequest
-    from consentkit.archive.store.requeststore import Found, Place
+    from consentkit.archive.store.places import Found, Place
     from consentkit.archive.store.server.engine import Addition, Engine, Kind, Word
     from consentkit.archive.store.server.words import Content, Words
     from consentkit.requestlog.record import Gap

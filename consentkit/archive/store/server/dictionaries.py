@@ -15,7 +15,7 @@ from consentkit.archive.store.server.dictionary import Dictionary
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from consentkit.archive.store.requeststore import Place
+    from consentkit.archive.store.places import Place
     from consentkit.archive.store.server.words import Words
     from consentkit.crypto import Keyring
 

@@ -1,9 +1,9 @@
 """The opened words of a place, as a search asks for them.
 
-Owns fetching and opening them. They lie in tables of the embedded store's columns, so that a filter means the same
-everywhere, in a database that is gone with the process: a file without a name, under a key that nobody keeps. So a
-flood of distinct URLs takes room on the disk and not memory, and nothing lies there in plain text. How long one is
-kept is `dictionaries`' business.
+Owns opening them. They lie in tables of the embedded store's columns, so that a filter means the same everywhere,
+in a database that is gone with the process: a file without a name, under a key that nobody keeps. So a flood of
+distinct URLs takes room on the disk and not memory, and nothing lies there in plain text. Which are fetched is
+`vocabulary`'s business, how long they are kept `dictionaries`'.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import sqlcipher3.dbapi2 as sqlcipher
 
-from consentkit.archive.store.server.engine import KINDS
+from consentkit.archive.store.server.engine import NOTHING_SEEN
 from consentkit.archive.store.server.words import SHAPES, BadWord
 from consentkit.control import open_sqlcipher
 from consentkit.crypto import KEY_BYTES
@@ -27,8 +27,7 @@ from consentkit.errors import StorageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from consentkit.archive.store.requeststore import Marks
-    from consentkit.archive.store.server.engine import Engine, Kind, Word
+    from consentkit.archive.store.server.engine import Kind, Reading, Seen, Word
     from consentkit.archive.store.server.words import Content, Words
 
 T = TypeVar("T")
@@ -58,10 +57,6 @@ _INSERT: Final = {
 }
 
 
-class MissingWord(StorageError):
-    """Report a number that no word has: it came since the words were fetched, or the word was removed."""
-
-
 class Dictionary:
     """The words of one place, for many readers at once.
 
@@ -77,34 +72,45 @@ class Dictionary:
         self.place = place
         self._words = words
         self._lock = threading.Lock()
-        self._complete_to: Marks | None = None
-        with self._telling(), tempfile.NamedTemporaryFile(prefix="consentkit-") as file:
-            self._connection = open_sqlcipher(Path(file.name), secrets.token_bytes(KEY_BYTES))
-            self._connection.executescript(_TABLES)
+        self._seen: dict[Kind, Seen] = {}
+        self._opened: sqlcipher.Connection | None = None
+        self._is_closed = False
 
     def complete(
-        self, engine: Engine, name: str, marks: Marks, *, check: Callable[[], None] = lambda: None
+        self, reading: Reading, name: str, kind: Kind, seen: Seen, *, check: Callable[[], None] = lambda: None
     ) -> None:
-        """Fetch what came since the last time, so that all that rows below some marks refer to is there.
+        """Fetch the words of one kind that came since the last time.
 
         Args:
-            engine: where from.
+            reading: where from.
             name: the place's, to the server.
-            marks: the same as the last time = nothing came.
+            kind: whose.
+            seen: how far they are read by this; the same as the last time = nothing came.
             check: called between some words and the next; it may raise, and what was fetched stays.
         """
         with self._telling():
-            if self._complete_to == marks:
+            before = self._seen.get(kind, NOTHING_SEEN)
+            if kind in self._seen and before == seen:
                 return
-            self._connection.execute("BEGIN")
-            try:
-                for kind in KINDS:
-                    for some in _chunks(engine.words(name, kind)):
-                        check()
-                        self._add(kind, some)
-            finally:
-                self._connection.execute("COMMIT")
-            self._complete_to = dict(marks)
+            with self._at_once():
+                for some in _chunks(reading.words(name, kind, beyond=before)):
+                    check()
+                    self._add(kind, some)
+            self._seen[kind] = seen
+
+    def add(self, kind: Kind, words: Sequence[Word]) -> None:
+        """Add some words that were fetched by themselves."""
+        with self._telling(), self._at_once():
+            for some in _chunks(iter(words)):
+                self._add(kind, some)
+
+    def missing(self, kind: Kind, numbers: Sequence[int]) -> list[int]:
+        """Return which of some numbers are of no word that is here."""
+        known: set[int] = set()
+        with self._telling():
+            for some in _chunks(iter(numbers)):
+                known |= self._known(kind, some)
+        return [number for number in numbers if number not in known]
 
     def numbers(self, kind: Kind, where: str, values: Sequence[object]) -> list[int]:
         """Return the numbers of the words that meet a condition over the embedded store's table, ascending."""
@@ -116,7 +122,7 @@ class Dictionary:
         """Return the values of words by number.
 
         Raises:
-            MissingWord: one is not there.
+            StorageError: one is not there.
         """
         found: dict[int, Content] = {}
         shape = SHAPES[kind]
@@ -126,18 +132,14 @@ class Dictionary:
                 rows = self._connection.execute(f"SELECT * FROM {kind} WHERE id IN ({marks})", some)
                 found.update((row[0], shape._make(row[1:])) for row in rows)
                 if not all(number in found for number in some):
-                    raise MissingWord(self.place, "a word that a row refers to is missing")
+                    raise StorageError(self.place, "a word that a row refers to is missing")
         return found
-
-    def count(self, kind: Kind, column: str) -> int:
-        """Count the distinct values of a column."""
-        with self._telling():
-            row = self._connection.execute(f"SELECT count(DISTINCT {column}) FROM {kind}").fetchone()
-            return int(row[0])
 
     @property
     def size_bytes(self) -> int:
         """How much room it takes."""
+        if self._opened is None:
+            return 0
         with self._telling():
             sizes = (
                 self._connection.execute(f"PRAGMA {one}").fetchone()[0] for one in ("page_count", "page_size")
@@ -147,16 +149,38 @@ class Dictionary:
     def close(self) -> None:
         """Let it be gone."""
         with self._lock:
-            self._connection.close()
+            self._is_closed = True
+            if self._opened is not None:
+                self._opened.close()
+
+    def _known(self, kind: Kind, some: list[int]) -> set[int]:
+        marks = ", ".join("?" * len(some))
+        return {row[0] for row in self._connection.execute(f"SELECT id FROM {kind} WHERE id IN ({marks})", some)}
 
     def _add(self, kind: Kind, some: list[Word]) -> None:
-        marks = ", ".join("?" * len(some))
         numbers = [word.number for word in some]
-        known = {
-            row[0] for row in self._connection.execute(f"SELECT id FROM {kind} WHERE id IN ({marks})", numbers)
-        }
+        known = self._known(kind, numbers)
         fresh = [(word.number, *self._words.open(word)) for word in some if word.number not in known]
         self._connection.executemany(_INSERT[kind], fresh)
+
+    @property
+    def _connection(self) -> sqlcipher.Connection:
+        """The database, made when the first word comes: of most places a search for an address needs none."""
+        if self._is_closed:
+            raise StorageError(self.place, "its words were let go of")
+        if self._opened is None:
+            with tempfile.NamedTemporaryFile(prefix="consentkit-") as file:
+                self._opened = open_sqlcipher(Path(file.name), secrets.token_bytes(KEY_BYTES))
+            self._opened.executescript(_TABLES)
+        return self._opened
+
+    @contextlib.contextmanager
+    def _at_once(self) -> Iterator[None]:
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("COMMIT")
 
     @contextlib.contextmanager
     def _telling(self) -> Iterator[None]:

@@ -12,6 +12,7 @@ Every method raises StorageError, without values and without the password, where
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 Kind: TypeAlias = Literal["client", "agent", "resource", "referrer"]
 KINDS: tuple[Kind, ...] = ("client", "agent", "resource", "referrer")
+
+# How far the words of a place were read; what it says, its engine knows alone.
+Seen: TypeAlias = Mapping[str, int]
+NOTHING_SEEN: Seen = {}
 
 
 class Row(NamedTuple):
@@ -51,11 +56,19 @@ class Row(NamedTuple):
 
 
 class Word(NamedTuple):
-    """What stands once in a place: its kind, its number, and the value sealed and bound to both."""
+    """What stands once in a place.
+
+    Attributes:
+        kind, number: by which rows name it.
+        sealed: the value, bound to both.
+        lookup: by which the clients of one address are found: its keyed hash, from 1 to 2**63 - 1; 0 = of other
+            kinds, which have none.
+    """
 
     kind: Kind
     number: int
     sealed: bytes
+    lookup: int = 0
 
 
 class GapRow(NamedTuple):
@@ -140,52 +153,29 @@ class Wanted(NamedTuple):
     none_of: Sequence[Withheld] = ()
 
 
+class Origin(NamedTuple):
+    """The segment that a number in rows stands for, and the sequence below which its frames are in."""
+
+    worker: str
+    number: int
+    mark: int
+
+
 class Outrun(Exception):
     """Refuse batches that don't follow the end of their lane or segment, as another writer has moved it."""
 
 
-class Engine(Protocol):
-    """The tables of the request log on one server or cluster."""
+class Reading(Protocol):
+    """What is asked of places. Rows whose batch is not in may be among those that are counted."""
 
-    def prepare(self) -> None:
-        """Make the tables, or bring them up to this version; once among many hosts, nothing where it is done."""
-
-    def places(self) -> dict[str, bool]:
-        """Return the places there are, and of each whether it is marked as a draft."""
-
-    def make(self, place: str) -> None:
-        """Make a place's partition; nothing where it is there."""
-
-    def mark_draft(self, place: str, *, is_draft: bool) -> None:
-        """Mark a place as a draft before it is made, or take the mark away, durably."""
-
-    def drop(self, place: str) -> None:
-        """Drop a place's partitions whole, its words with them; nothing where there is none."""
-
-    def left(self, place: str) -> int:
-        """Count all rows of all tables that the place has anywhere on the server: 0 proves that it is gone."""
-
-    def size_bytes(self, place: str) -> int:
-        """Return what the place takes on the server's disk, indexes with it."""
-
-    def append(self, place: str, additions: Sequence[Addition]) -> None:
-        """Store batches, in order. All or none, or each so that the same call again completes it.
-
-        The frames of a batch lie all below what `applied` says of its segment, and then its rows are in already
-        and are not stored again, or all at or above it. Words and gaps may be there already too.
-
-        Raises:
-            Outrun: another writer has added to one of the lanes or segments: read their ends again.
-        """
-
-    def applied(self, place: str, segment: int) -> int:
-        """Return the sequence below which all frames of a segment are in, whether their batch is there or not.
-
-        The same as its mark, but where `append` broke off between rows and batch.
-        """
+    def is_made(self, place: str) -> bool:
+        """Tell whether a place is made; one that is only marked is not."""
 
     def marks(self, place: str, *, newest: int = 0) -> dict[tuple[str, int], int]:
         """Return the marks, by worker and segment; of so many of the newest alone, 0 = of all."""
+
+    def origins(self, place: str, segments: Sequence[int]) -> dict[int, Origin]:
+        """Return what numbers of segments stand for; those that have no batch are left out."""
 
     def last_batch(self, place: str, lane: str) -> BatchRow | None:
         """Return the last batch of a lane."""
@@ -193,8 +183,17 @@ class Engine(Protocol):
     def batches(self, place: str) -> Iterator[BatchRow]:
         """Yield all batches, by lane and number."""
 
-    def words(self, place: str, kind: Kind) -> Iterator[Word]:
-        """Yield the words of one kind, each number once."""
+    def seen(self, place: str) -> Seen:
+        """Return how far who now reads all words will have read them."""
+
+    def words(self, place: str, kind: Kind, *, beyond: Seen = NOTHING_SEEN) -> Iterator[Word]:
+        """Yield the words of one kind, each number once: at least those that came since they were seen."""
+
+    def words_by_number(self, place: str, kind: Kind, numbers: Sequence[int]) -> list[Word]:
+        """Return those of some words that are there."""
+
+    def words_by_lookup(self, place: str, lookups: Sequence[int]) -> list[Word]:
+        """Return the clients that are found under some keyed hashes."""
 
     def known(self, place: str, kind: Kind, numbers: Sequence[int]) -> set[int]:
         """Return which of these words are there."""
@@ -235,6 +234,54 @@ class Engine(Protocol):
 
     def limited(self, limit: Limit) -> AbstractContextManager[None]:
         """End what is asked within the block when the limit passes, by `TimeIsUp`."""
+
+
+class Engine(Reading, Protocol):
+    """The tables of the request log on one server or cluster."""
+
+    def opened(self, place: str) -> AbstractContextManager[Reading | None]:
+        """Give what is asked of one place as of one instant; None where it is not made.
+
+        Batches that come later are in no answer but `rows`, `ends` and `words`, and neither are rows without
+        their batch. One thread uses it at a time.
+        """
+
+    def prepare(self) -> None:
+        """Make the tables, or bring them up to this version; once among many hosts, nothing where it is done."""
+
+    def places(self) -> dict[str, bool]:
+        """Return the places, made or only marked, and of each whether it is marked as a draft."""
+
+    def make(self, place: str) -> None:
+        """Make a place's partition; nothing where it is there."""
+
+    def mark_draft(self, place: str, *, is_draft: bool) -> None:
+        """Mark a place as a draft before it is made, or take the mark away, durably."""
+
+    def drop(self, place: str) -> None:
+        """Drop a place's partitions whole, its words with them; nothing where there is none."""
+
+    def left(self, place: str) -> int:
+        """Count all rows of all tables that the place has anywhere on the server: 0 proves that it is gone."""
+
+    def size_bytes(self, place: str) -> int:
+        """Return what the place takes on the server's disk, indexes with it."""
+
+    def append(self, place: str, additions: Sequence[Addition]) -> None:
+        """Store batches, in order. All or none, or each so that the same call again completes it.
+
+        The frames of a batch lie all below what `applied` says of its segment, and then its rows are in already
+        and are not stored again, or all at or above it. Words and gaps may be there already too.
+
+        Raises:
+            Outrun: another writer has added to one of the lanes or segments: read their ends again.
+        """
+
+    def applied(self, place: str, segment: int) -> int:
+        """Return the sequence below which all frames of a segment are in, whether their batch is there or not.
+
+        The same as its mark, but where `append` broke off between rows and batch.
+        """
 
     def close(self) -> None:
         """Let go of connections."""

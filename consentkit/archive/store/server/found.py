@@ -18,10 +18,10 @@ from consentkit.requestlog.segment import FrameId
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from consentkit.archive.store.requeststore import Found
-    from consentkit.archive.store.server.dictionary import Dictionary
-    from consentkit.archive.store.server.engine import Kind, Row
-    from consentkit.archive.store.server.segments import Origin, Segments
+    from consentkit.archive.store.places import Found
+    from consentkit.archive.store.server.engine import Kind, Origin, Row
+    from consentkit.archive.store.server.segments import Segments
+    from consentkit.archive.store.server.vocabulary import Vocabulary
 
 OfKind = TypeVar("OfKind", Client, Agent, Resource, Referrer)
 
@@ -35,29 +35,29 @@ class _Values(NamedTuple):
     referrers: dict[int, Referrer]
 
 
-def found_requests(dictionary: Dictionary, segments: Segments, rows: Sequence[Row]) -> list[Found]:
+def found_requests(vocabulary: Vocabulary, segments: Segments, rows: Sequence[Row]) -> list[Found]:
     """Return those rows that are in, as requests; in no order.
 
     Raises:
         StorageError: a word is missing, or a number is none of a record.
     """
-    known = [(row, origin) for row in rows if (origin := segments.origin(row)) is not None]
+    known = segments.known(rows)
     own = [row for row, _ in known]
     values = _Values(
-        words_of(dictionary, "client", Client, {row.client for row in own}),
-        words_of(dictionary, "agent", Agent, {row.agent for row in own}),
-        words_of(dictionary, "resource", Resource, {row.resource for row in own}),
-        words_of(dictionary, "referrer", Referrer, {row.referrer for row in own}),
+        words_of(vocabulary, "client", Client, {row.client for row in own}),
+        words_of(vocabulary, "agent", Agent, {row.agent for row in own}),
+        words_of(vocabulary, "resource", Resource, {row.resource for row in own}),
+        words_of(vocabulary, "referrer", Referrer, {row.referrer for row in own}),
     )
     try:
         return [_found(row, origin, values) for row, origin in known]
     except (LookupError, ValueError):
-        raise StorageError(dictionary.place, "a row holds what no record has") from None
+        raise StorageError(vocabulary.place, "a row holds what no record has") from None
 
 
-def words_of(dictionary: Dictionary, kind: Kind, shape: type[OfKind], numbers: set[int]) -> dict[int, OfKind]:
+def words_of(vocabulary: Vocabulary, kind: Kind, shape: type[OfKind], numbers: set[int]) -> dict[int, OfKind]:
     """Return the values of words by number, all of one kind."""
-    contents = dictionary.contents(kind, sorted(numbers))
+    contents = vocabulary.contents(kind, sorted(numbers))
     return {number: content for number, content in contents.items() if isinstance(content, shape)}
 
 

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from consentkit.archive.store.interface import Cursor
-    from consentkit.archive.store.requeststore import Found
-    from consentkit.archive.store.server.dictionary import Dictionary
-    from consentkit.archive.store.server.engine import Engine, Row, Wanted
+    from consentkit.archive.store.places import Found
+    from consentkit.archive.store.server.engine import Reading, Row, Wanted
     from consentkit.archive.store.server.segments import Segments
+    from consentkit.archive.store.server.vocabulary import Vocabulary
 
 # Rows that one question is answered with at most.
 _CHUNK_ROWS: Final = 1000
@@ -49,21 +49,21 @@ class Paging:
     """One search in one place.
 
     Args:
-        engine: the server.
+        reading: what is asked.
         name: the place's, to the server.
         wanted: what rows must meet; its times are those of the bounds.
         oldest_first: the first cursor first.
     """
 
-    def __init__(self, engine: Engine, name: str, wanted: Wanted, *, oldest_first: bool) -> None:
-        self._engine = engine
+    def __init__(self, reading: Reading, name: str, wanted: Wanted, *, oldest_first: bool) -> None:
+        self._reading = reading
         self._name = name
         self._wanted = wanted
         self._oldest_first = oldest_first
 
     def found(
         self,
-        dictionary: Dictionary,
+        vocabulary: Vocabulary,
         segments: Segments,
         bounds: Bounds,
         limit: int,
@@ -73,7 +73,7 @@ class Paging:
         left = limit
         for low, high in self._stretches(bounds.since_us, bounds.until_us):
             for rows in self._chunks(low, high, left):
-                found = found_requests(dictionary, segments, rows)
+                found = found_requests(vocabulary, segments, rows)
                 for one in sorted(found, key=itemgetter(0), reverse=not self._oldest_first):
                     if bounds.holds(one[0]):
                         yield one
@@ -85,14 +85,14 @@ class Paging:
 
     def _stretches(self, low: int, high: int) -> Iterator[tuple[int, int]]:
         """Cut what is scanned into stretches, in the order of reading."""
-        ends = self._engine.ends(self._name, low, high) if low < high else None
-        if ends is None:
-            return
-        low, high = ends[0], ends[1] + 1
         clients = [len(one.numbers) for one in self._wanted.all_of if one.column == "client"]
         if clients and min(clients) <= _FEW_CLIENTS:
             yield low, high
             return
+        ends = self._reading.ends(self._name, low, high) if low < high else None
+        if ends is None:
+            return
+        low, high = ends[0], ends[1] + 1
         part = max((high - low) // _FIRST_PART, 1)
         largest = max(part, (high - low) // _LARGEST_PART)
         while low < high:
@@ -121,4 +121,4 @@ class Paging:
 
     def _rows(self, low: int, high: int, limit: int) -> list[Row]:
         wanted = self._wanted._replace(since_us=low, until_us=high)
-        return self._engine.rows(self._name, wanted, oldest_first=self._oldest_first, limit=limit)
+        return self._reading.rows(self._name, wanted, oldest_first=self._oldest_first, limit=limit)

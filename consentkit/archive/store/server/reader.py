@@ -1,10 +1,7 @@
 """Reading one place on a server, as of the instant at which it was opened.
 
-Owns `Reader` over an engine: filters become numbers by the place's dictionary, which is completed at the first
-question, and what comes back becomes words again.
-
-Rows are those below the marks as they were at the opening. Counts of a place that is being written may hold what
-was committed since.
+Owns `Reader` over what an engine opened: filters become numbers by the place's words, and what comes back becomes
+words again. Rows are those below the marks of that instant; of counts the engine sees to it.
 """
 
 from __future__ import annotations
@@ -14,10 +11,10 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from consentkit.archive.store.addresses import unpack_address
-from consentkit.archive.store.requeststore import HourRequest, HourWords
-from consentkit.archive.store.server.dictionary import MissingWord
+from consentkit.archive.store.places import HourRequest, HourWords
 from consentkit.archive.store.server.paging import Bounds, Paging
 from consentkit.archive.store.server.segments import Segments
+from consentkit.archive.store.server.vocabulary import Vocabulary
 from consentkit.archive.store.server.wanting import ALL, wanted_of, wanted_rows
 from consentkit.archive.store.server.words import Agent, BadWord, Client, Resource
 from consentkit.errors import StorageError
@@ -27,9 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from consentkit.archive.store.interface import Cursor, Filters
-    from consentkit.archive.store.requeststore import By, Found, Limit, Marks, Place, RowsOf
+    from consentkit.archive.store.places import By, Found, Marks, Place, RowsOf
+    from consentkit.archive.store.requeststore import Limit
     from consentkit.archive.store.server.dictionary import Dictionary
-    from consentkit.archive.store.server.engine import Engine, GapRow, Kind, Wanted
+    from consentkit.archive.store.server.engine import GapRow, Kind, Reading, Wanted
     from consentkit.archive.store.server.words import Content, Words
     from consentkit.requestlog.record import Gap
 
@@ -58,35 +56,31 @@ class ServerReader:
     """One place, open for reading.
 
     Args:
-        engine: the server.
+        reading: the server, as of one instant.
         place: which one.
         words: of the place.
         dictionary: of the place, which may be behind.
-        marks: read before anything else.
 
     Raises:
         StorageError: from every method: the server refused, or what it gave was changed.
         TimeIsUp: where a limit passed.
     """
 
-    def __init__(self, engine: Engine, place: Place, words: Words, dictionary: Dictionary, marks: Marks) -> None:
+    def __init__(self, reading: Reading, place: Place, words: Words, dictionary: Dictionary) -> None:
         self.place = place
-        self._engine = engine
+        self._reading = reading
         self._name = place.key_name
         self._words = words
-        self._behind = dictionary
-        self._marks = marks
-        self._segments: Segments | None = None
+        self._vocabulary = Vocabulary(reading, self._name, words, dictionary, check=self._check)
+        self._segments = Segments(reading, self._name)
         self._limit: Limit | None = None
-        self._is_complete = False
-        self._hour: tuple[int, HourWords] | None = None
 
     @contextlib.contextmanager
     def limited(self, limit: Limit) -> Iterator[None]:
         """End what is asked within the block when the limit passes, by `TimeIsUp`."""
         self._limit = limit
         try:
-            with self._engine.limited(limit):
+            with self._reading.limited(limit):
                 yield
         finally:
             self._limit = None
@@ -111,9 +105,9 @@ class ServerReader:
             until_us = min(until_us, before.time_us + (before.tie >= 0))
         if after is not None:
             since_us = max(since_us, after.time_us)
-        paging = Paging(self._engine, self._name, wanted, oldest_first=oldest_first)
+        paging = Paging(self._reading, self._name, wanted, oldest_first=oldest_first)
         bounds = Bounds(since_us, until_us, before, after)
-        yield from paging.found(self._dictionary(), self._origins(), bounds, limit, reached)
+        yield from paging.found(self._vocabulary, self._segments, bounds, limit, reached)
 
     def count_withheld(self, filters: Filters, withheld: Sequence[RowsOf]) -> int:
         """Return how many rows match, and are left out all the same."""
@@ -123,7 +117,7 @@ class ServerReader:
         since_us = max(every.since_us, min(one.since_us for one in shown.none_of))
         until_us = min(every.until_us, max(one.until_us for one in shown.none_of))
         with_them, without = (
-            self._engine.count(self._name, wanted._replace(since_us=since_us, until_us=until_us))
+            self._reading.count(self._name, wanted._replace(since_us=since_us, until_us=until_us))
             for wanted in (every, shown)
         )
         return with_them - without
@@ -131,7 +125,7 @@ class ServerReader:
     def edge(self, filters: Filters, rows: int, *, withheld: Sequence[RowsOf] = ()) -> int | None:
         """Return the time from which on at most so many of the newest rows match; None where no more match."""
         wanted = self._wanted(filters, withheld)
-        time_us = None if wanted is None else self._engine.nth_time(self._name, wanted, rows)
+        time_us = None if wanted is None else self._reading.nth_time(self._name, wanted, rows)
         return None if time_us is None else time_us + 1
 
     def counts(self, filters: Filters, by: By, *, withheld: Sequence[RowsOf] = ()) -> dict[str, int]:
@@ -140,10 +134,10 @@ class ServerReader:
         if wanted is None:
             return {}
         if by == "status":
-            return {str(status): count for status, count in self._engine.counts(self._name, wanted, "status")}
+            return {str(status): count for status, count in self._reading.counts(self._name, wanted, "status")}
         kind, field = _OF[by]
-        found = self._engine.counts(self._name, wanted, kind)
-        contents = self._contents(kind, [number for number, _ in found])
+        found = self._reading.counts(self._name, wanted, kind)
+        contents = self._vocabulary.contents(kind, [number for number, _ in found])
         counts: Counter[str] = Counter()
         for number, count in found:
             value = getattr(contents[number], field)
@@ -155,106 +149,73 @@ class ServerReader:
     ) -> dict[int, int]:
         """Count matching rows by the number of the step since 1970 in which they lie."""
         wanted = self._wanted(filters, withheld)
-        return {} if wanted is None else dict(self._engine.counts(self._name, wanted, ("step", step_us)))
+        return {} if wanted is None else dict(self._reading.counts(self._name, wanted, ("step", step_us)))
 
     def counts_by_status(self, step_us: int) -> list[tuple[int, int, int]]:
         """Count all rows by step and class of status."""
-        return self._engine.counts_by_status(self._name, step_us)
+        return self._reading.counts_by_status(self._name, step_us)
 
     def clients(self) -> int:
         """Return how many addresses there are."""
-        return self._dictionary().count("client", "address")
+        numbers = [number for number, _ in self._reading.counts(self._name, ALL, "client")]
+        contents = self._vocabulary.contents("client", numbers)
+        return len({client.address for client in contents.values() if isinstance(client, Client)})
 
     def count_of(self, rows: RowsOf) -> int:
         """Return how many rows are somebody's."""
-        wanted = wanted_rows(self._dictionary(), rows)
-        return 0 if wanted is None else self._engine.count(self._name, wanted)
+        wanted = wanted_rows(self._vocabulary, rows)
+        return 0 if wanted is None else self._reading.count(self._name, wanted)
 
     def gaps(self, filters: Filters) -> dict[FrameId, Gap]:
         """Return the gaps that touch the time of a search, by the frame that told each."""
         since_us, until_us = max(filters.since_us, 0), max(filters.until_us, 0)
-        found = self._engine.gaps(self._name, since_us, until_us)
+        found = self._reading.gaps(self._name, since_us, until_us)
         return {FrameId(worker, number, row.sequence): self._gap(row) for worker, number, row in found}
 
     def marks(self, newest: int = 0) -> Marks:
         """Return the marks, by worker and segment."""
-        if not newest:
-            return dict(self._marks)
-        last = self._engine.marks(self._name, newest=newest)
-        return {segment: self._marks[segment] for segment in last if segment in self._marks}
+        return self._reading.marks(self._name, newest=newest)
 
     def measure(self) -> tuple[int, int | None]:
         """Return how many requests there are, and the time of the first."""
-        ends = self._engine.ends(self._name, ALL.since_us, ALL.until_us)
-        return self._engine.count(self._name, ALL), None if ends is None else ends[0]
+        ends = self._reading.ends(self._name, ALL.since_us, ALL.until_us)
+        return self._reading.count(self._name, ALL), None if ends is None else ends[0]
 
     def measure_hour(self, hour_us: int) -> tuple[int, int]:
         """Return how many requests one hour has, and how many are known to be lost."""
         until_us = hour_us + _HOUR_US
-        gaps = [self._gap(row) for _, _, row in self._engine.gaps(self._name, hour_us, until_us)]
+        gaps = [self._gap(row) for _, _, row in self._reading.gaps(self._name, hour_us, until_us)]
         lost = sum(gap.lost for gap in gaps if hour_us <= gap.until_us < until_us)
-        return self._engine.count(self._name, ALL._replace(since_us=hour_us, until_us=until_us)), lost
+        return self._reading.count(self._name, ALL._replace(since_us=hour_us, until_us=until_us)), lost
 
     def hour_words(self, hour_us: int) -> HourWords:
         """Return what the numbers of one hour's requests stand for, the most frequent first."""
         agents = {number: _named(content) for number, content in self._of_hour(hour_us, "agent").items()}
         resources = {number: _path(content) for number, content in self._of_hour(hour_us, "resource").items()}
-        self._hour = hour_us, HourWords(agents, resources)
-        return self._hour[1]
+        return HourWords(agents, resources)
 
     def hour_requests(self, hour_us: int, bounds_us: Sequence[int]) -> Iterator[HourRequest]:
         """Yield the requests of one hour, those that are alike together."""
-        known = self._hour[1] if self._hour and self._hour[0] == hour_us else self.hour_words(hour_us)
         clients = self._of_hour(hour_us, "client")
-        for number, agent, resource, result, duration_class, requests in self._engine.alike(
+        for number, agent, resource, result, duration_class, requests in self._reading.alike(
             self._name, hour_us, hour_us + _HOUR_US, bounds_us
         ):
-            client = clients.get(number)
-            if client is None or agent not in known.agents or resource not in known.resources:
-                continue  # committed since: another measure will tell
-            network, country = _client(client)
+            network, country = _client(clients[number])
             yield HourRequest(network, country, agent, resource, *divmod(result, 4), duration_class, requests)
 
     def _of_hour(self, hour_us: int, kind: Kind) -> dict[int, Content]:
         """Return the words that the rows of an hour have, the most frequent first."""
         wanted = ALL._replace(since_us=hour_us, until_us=hour_us + _HOUR_US)
-        counts = sorted(self._engine.counts(self._name, wanted, kind), key=lambda one: (-one[1], one[0]))
-        contents = self._contents(kind, [number for number, _ in counts])
+        counts = sorted(self._reading.counts(self._name, wanted, kind), key=lambda one: (-one[1], one[0]))
+        contents = self._vocabulary.contents(kind, [number for number, _ in counts])
         return {number: contents[number] for number, _ in counts}
 
-    def _contents(self, kind: Kind, numbers: Sequence[int]) -> dict[int, Content]:
-        """Return the values of words by number, those that rows committed since refer to as well."""
-        dictionary = self._dictionary()
-        try:
-            return dictionary.contents(kind, numbers)
-        except MissingWord:
-            dictionary.complete(self._engine, self._name, self._engine.marks(self._name), check=self._check)
-            return dictionary.contents(kind, numbers)
-
     def _wanted(self, filters: Filters, withheld: Sequence[RowsOf] = ()) -> Wanted | None:
-        return wanted_of(self._dictionary(), filters, withheld)
-
-    def _dictionary(self) -> Dictionary:
-        if not self._is_complete:
-            self._behind.complete(self._engine, self._name, self._marks, check=self._check)
-            self._is_complete = True
-        return self._behind
+        return wanted_of(self._vocabulary, filters, withheld)
 
     def _check(self) -> None:
         if self._limit is not None:
             self._limit.check()
-
-    def _origins(self) -> Segments:
-        if self._segments is None:
-            self._segments = self._find_segments()
-        return self._segments
-
-    def _find_segments(self) -> Segments:
-        if self.place.group == "incident":
-            return Segments.of_copy(self._engine.batches(self._name))
-        copied = self._engine.last_batch(self._name, "")
-        batches = self._engine.batches(self._name) if copied is not None else ()
-        return Segments.of_period(self._words, self._marks, (one for one in batches if not one.lane))
 
     def _gap(self, row: GapRow) -> Gap:
         try:

@@ -19,10 +19,10 @@ from consentkit.errors import StorageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from consentkit.archive.store.requeststore import Place, RowsOf
+    from consentkit.archive.store.places import Place, RowsOf
     from consentkit.archive.store.server.batches import Brought
-    from consentkit.archive.store.server.dictionary import Dictionary
     from consentkit.archive.store.server.engine import Addition, BatchRow, Engine, GapRow, Kind, Row, Wanted, Word
+    from consentkit.archive.store.server.vocabulary import Vocabulary
     from consentkit.archive.store.server.words import Words
 
 # Rows that go to the server at once, or so many batches where they are small.
@@ -39,15 +39,15 @@ class Source:
     Args:
         place: which one.
         words: of it.
-        dictionary: of it, complete.
+        vocabulary: of it.
         left_out: rows that do not go along; None = all go.
     """
 
-    def __init__(self, place: Place, words: Words, dictionary: Dictionary, left_out: RowsOf | None) -> None:
+    def __init__(self, place: Place, words: Words, vocabulary: Vocabulary, left_out: RowsOf | None) -> None:
         self.place = place
         self.words = words
-        self.dictionary = dictionary
-        wanted = wanted_rows(dictionary, left_out) if left_out is not None else None
+        self.vocabulary = vocabulary
+        wanted = wanted_rows(vocabulary, left_out) if left_out is not None else None
         self._left_out = None if wanted is None else _LeftOut(wanted)
 
     def kept(self, rows: list[Row]) -> list[Row]:
@@ -173,7 +173,7 @@ class Rewriting:
             if len(moved) > _REMEMBERED:
                 moved.clear()
             unknown = {getattr(row, kind) for row in rows} - moved.keys()
-            for number, content in self._source.dictionary.contents(kind, sorted(unknown)).items():
+            for number, content in self._source.vocabulary.contents(kind, sorted(unknown)).items():
                 own = content
                 if isinstance(content, Client) and self._address is not None:
                     address, peer = self._address(content.address), self._address(content.peer)

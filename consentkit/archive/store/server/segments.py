@@ -7,63 +7,32 @@ next one, for that search has found it in the spool.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
-    from consentkit.archive.store.requeststore import Marks
-    from consentkit.archive.store.server.engine import BatchRow, Row
-    from consentkit.archive.store.server.words import Words
-
-
-class Origin(NamedTuple):
-    """A segment, and the sequence below which its frames are in."""
-
-    worker: str
-    number: int
-    mark: int
+    from consentkit.archive.store.server.engine import Origin, Reading, Row
 
 
 class Segments:
-    """The segments of a place.
+    """The segments of a place, as far as rows of them were met.
 
     Args:
-        origins: by number in rows.
+        reading: tells what a number stands for.
+        name: the place's, to the server.
     """
 
-    def __init__(self, origins: dict[int, Origin]) -> None:
-        self._origins = origins
+    def __init__(self, reading: Reading, name: str) -> None:
+        self._reading = reading
+        self._name = name
+        self._origins: dict[int, Origin | None] = {}
 
-    @classmethod
-    def of_period(cls, words: Words, marks: Marks, copied: Iterable[BatchRow]) -> Segments:
-        """Return those of a period.
-
-        Args:
-            words: of it.
-            marks: as they were when it was opened.
-            copied: batches of the lane without a name, if it has one: by a move a segment came in parts.
-        """
-        stored = {
-            words.segment(worker, number): Origin(worker, number, mark) for (worker, number), mark in marks.items()
-        }
-        return cls(_origins(copied) | stored)
-
-    @classmethod
-    def of_copy(cls, batches: Iterable[BatchRow]) -> Segments:
-        """Return those of an incident's copy, in which parts of a segment have numbers of their own."""
-        return cls(_origins(batches))
-
-    def origin(self, row: Row) -> Origin | None:
-        """Return where a row comes from; None where it is not in yet."""
-        origin = self._origins.get(row.segment)
-        return origin if origin is not None and row.sequence < origin.mark else None
-
-
-def _origins(batches: Iterable[BatchRow]) -> dict[int, Origin]:
-    origins: dict[int, Origin] = {}
-    for batch in batches:
-        known = origins.get(batch.segment)
-        mark = max(batch.next_sequence, known.mark if known else 0)
-        origins[batch.segment] = Origin(batch.worker, batch.segment_number, mark)
-    return origins
+    def known(self, rows: Sequence[Row]) -> list[tuple[Row, Origin]]:
+        """Return those rows that are in, each with where it comes from."""
+        unknown = sorted({row.segment for row in rows} - self._origins.keys())
+        if unknown:
+            found = self._reading.origins(self._name, unknown)
+            self._origins |= {segment: found.get(segment) for segment in unknown}
+        known = ((row, self._origins[row.segment]) for row in rows)
+        return [(row, origin) for row, origin in known if origin is not None and row.sequence < origin.mark]

@@ -9,16 +9,19 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
+import weakref
 from typing import TYPE_CHECKING, Final
 
 from consentkit.archive.periodlock import PeriodBusy
-from consentkit.archive.store.requeststore import Lying, Rewritten
+from consentkit.archive.store.places import Lying, Rewritten
 from consentkit.archive.store.server.checking import check
 from consentkit.archive.store.server.contents import contents_of
 from consentkit.archive.store.server.copying import ServerCopy
 from consentkit.archive.store.server.dictionaries import Dictionaries
+from consentkit.archive.store.server.engine import KINDS
 from consentkit.archive.store.server.reader import ServerReader
 from consentkit.archive.store.server.rewriting import Rewriting, Source
+from consentkit.archive.store.server.vocabulary import Vocabulary
 from consentkit.archive.store.server.words import Words
 from consentkit.archive.store.server.writer import ServerWriter
 from consentkit.control import Busy
@@ -29,7 +32,8 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from consentkit.archive.resolve import Resolvers
-    from consentkit.archive.store.requeststore import Checked, Contents, Held, NotedHeads, Place, Reader, RowsOf, T
+    from consentkit.archive.store.places import Checked, Contents, NotedHeads, Place, RowsOf
+    from consentkit.archive.store.requeststore import Held, Reader, T
     from consentkit.archive.store.server.engine import Engine
     from consentkit.control import Control
     from consentkit.crypto import Keyring
@@ -60,6 +64,7 @@ class ServerStore:
         self._control = control
         self._lane = lane
         self._dictionaries = Dictionaries(keyring)
+        weakref.finalize(self, engine.close)
 
     @property
     def _engine(self) -> Engine:
@@ -85,7 +90,7 @@ class ServerStore:
 
     def exists(self, place: Place) -> bool:
         """Tell whether there is such a place, with rows or without."""
-        return place.key_name in self._engine.places()
+        return self._engine.is_made(place.key_name)
 
     def lying(self, group: Literal["period", "incident"]) -> list[Lying]:
         """Return all places of a group that the server has, whether it should or not."""
@@ -114,20 +119,19 @@ class ServerStore:
     def writer(self, place: Place, resolvers: Resolvers) -> ServerWriter:
         """Open a place for writing; it is made where it does not exist."""
         words = self._words(place)
-        if not self.exists(place):
-            self._engine.make(place.key_name)
+        self._engine.make(place.key_name)
         return ServerWriter(self._engine, place, words, resolvers, self._lane)
 
     @contextlib.contextmanager
     def reader(self, place: Place) -> Iterator[Reader | None]:
         """Open a place as of one instant; None where nothing was ever stored in it."""
-        if not self.exists(place):
-            yield None
-            return
-        words = self._words(place)
-        marks = self._engine.marks(place.key_name)
-        with self._dictionaries.of(place, words) as dictionary:
-            yield ServerReader(self._engine, place, words, dictionary, marks)
+        with self._engine.opened(place.key_name) as reading:
+            if reading is None:
+                yield None
+                return
+            words = self._words(place)
+            with self._dictionaries.of(place, words) as dictionary:
+                yield ServerReader(reading, place, words, dictionary)
 
     def read(self, place: Place, work: Callable[[Reader | None], T]) -> T:
         """Return what some work with a place came to."""
@@ -162,8 +166,10 @@ class ServerStore:
         fresh_words = Words(self._keyring.make(fresh.key_name))
         engine.make(fresh.key_name)
         with self._dictionaries.of(old, words) as dictionary:
-            dictionary.complete(engine, old.key_name, engine.marks(old.key_name))
-            source = Source(old, words, dictionary, left_out)
+            vocabulary = Vocabulary(engine, old.key_name, words, dictionary)
+            for kind in KINDS:
+                vocabulary.complete(kind)
+            source = Source(old, words, vocabulary, left_out)
             count = Rewriting(engine, source, fresh, fresh_words, address).copy()
         return Rewritten(contents_of(engine, fresh), count)
 

@@ -1,7 +1,7 @@
 """What a search asks for, in the numbers of one place.
 
 Owns the way from filters to numbers. What a filter means is the embedded store's `matching`, asked of the place's
-dictionary.
+words.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from consentkit.archive.store.server.engine import Among, Wanted, Withheld
-from consentkit.archive.store.sqlite.matching import of_networks, of_text, of_words
+from consentkit.archive.store.sqlite.matching import of_text, of_words
 from consentkit.requestlog.record import OUTCOMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from consentkit.archive.store.interface import Filters
-    from consentkit.archive.store.requeststore import RowsOf
-    from consentkit.archive.store.server.dictionary import Dictionary
+    from consentkit.archive.store.places import RowsOf
     from consentkit.archive.store.server.engine import Kind
+    from consentkit.archive.store.server.vocabulary import Vocabulary
 
 # By table of the embedded store.
 _KINDS: Final[dict[str, Kind]] = {
@@ -31,25 +31,26 @@ _KINDS: Final[dict[str, Kind]] = {
 ALL: Final = Wanted(0, 2**63 - 1)
 
 
-def wanted_of(dictionary: Dictionary, filters: Filters, withheld: Sequence[RowsOf] = ()) -> Wanted | None:
+def wanted_of(vocabulary: Vocabulary, filters: Filters, withheld: Sequence[RowsOf] = ()) -> Wanted | None:
     """Return what rows of a place must meet; None where none can.
 
     Args:
-        dictionary: of the place, complete.
+        vocabulary: of the place.
         filters: what is asked for.
         withheld: rows that are left out.
     """
     all_of, any_of = [], []
-    asked = list(of_words(filters))
     if filters.networks:
-        asked.append(("client", of_networks(filters.networks)))
-    for table, (where, values) in asked:
-        one = Among(_KINDS[table], dictionary.numbers(_KINDS[table], where, values))
+        all_of.append(Among("client", vocabulary.clients_of(filters.networks)))
+        if not all_of[0].numbers:
+            return None
+    for table, (where, values) in of_words(filters):
+        one = Among(_KINDS[table], vocabulary.numbers(_KINDS[table], where, values))
         if not one.numbers:
             return None
         all_of.append(one)
     for table, (where, values) in of_text(filters):
-        one = Among(_KINDS[table], dictionary.numbers(_KINDS[table], where, values))
+        one = Among(_KINDS[table], vocabulary.numbers(_KINDS[table], where, values))
         if one.numbers:
             any_of.append(one)
     if filters.text and not any_of:
@@ -62,23 +63,22 @@ def wanted_of(dictionary: Dictionary, filters: Filters, withheld: Sequence[RowsO
         any_of,
         filters.statuses,
         outcome,
-        [one for one in (_withheld(dictionary, rows) for rows in withheld) if _has_rows(one)],
+        [one for one in (_withheld(vocabulary, rows) for rows in withheld) if _has_rows(one)],
     )
 
 
-def wanted_rows(dictionary: Dictionary, rows: RowsOf) -> Wanted | None:
+def wanted_rows(vocabulary: Vocabulary, rows: RowsOf) -> Wanted | None:
     """Return what the rows of somebody meet; None where there are none."""
-    of = _withheld(dictionary, rows)
+    of = _withheld(vocabulary, rows)
     if not _has_rows(of):
         return None
     agents = [] if of.agents is None else [Among("agent", of.agents)]
     return Wanted(of.since_us, of.until_us, [Among("client", of.clients), *agents])
 
 
-def _withheld(dictionary: Dictionary, rows: RowsOf) -> Withheld:
-    where, values = of_networks((rows.network,))
-    clients = dictionary.numbers("client", where, values)
-    agents = dictionary.numbers("agent", "user_agent = ?", [rows.agent]) if rows.agent else None
+def _withheld(vocabulary: Vocabulary, rows: RowsOf) -> Withheld:
+    clients = vocabulary.clients_of((rows.network,))
+    agents = vocabulary.numbers("agent", "user_agent = ?", [rows.agent]) if rows.agent else None
     return Withheld(clients, max(rows.since_us, 0), max(rows.until_us, 0), agents)
 
 

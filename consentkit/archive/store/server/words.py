@@ -5,6 +5,7 @@ give equal values the same number and the same bytes without asking each other, 
 alone:
 
     number = 63 bits of BLAKE2b, keyed, over the value in MessagePack; each kind for itself
+    lookup = the same over a client's packed address alone, so that one address is found without all others
     sealed = AES-256-SIV of the value, bound to its kind and number
     keys   = HKDF(the place's key)
 
@@ -111,19 +112,26 @@ class Words:
         """Return a value as it is stored."""
         plain = encode(content)
         number = self._number(kind, plain)
-        return Word(kind, number, self._sealing.encrypt(plain, _bound(kind, number)))
+        return Word(kind, number, self._sealing.encrypt(plain, _bound(kind, number)), self._lookup_of(content))
+
+    def lookup(self, address: bytes) -> int:
+        """Return under what the clients of a packed address are found."""
+        return self._number("lookup", address) or 1
 
     def open(self, word: Word) -> Content:
         """Return the value of a word.
 
         Raises:
-            BadWord: it was not sealed so.
+            BadWord: it was not sealed so, or is found under another lookup.
         """
         try:
             plain = self._sealing.decrypt(word.sealed, _bound(word.kind, word.number))
-            return _DECODERS[word.kind].decode(plain)
+            content = _DECODERS[word.kind].decode(plain)
         except (InvalidTag, ValueError, OverflowError):
             raise BadWord from None
+        if self._lookup_of(content) != word.lookup:
+            raise BadWord
+        return content
 
     def segment(self, worker: str, number: int, *, part: int = 0) -> int:
         """Return the number in rows of a segment, or of a part of it that is kept for itself."""
@@ -147,6 +155,9 @@ class Words:
         if (gap.since_us, gap.until_us) != (row.since_us, row.until_us):
             raise BadWord
         return gap
+
+    def _lookup_of(self, content: Content) -> int:
+        return self.lookup(content.address) if isinstance(content, Client) else 0
 
     def _number(self, kind: str, plain: bytes) -> int:
         digest = blake2b(plain, key=self._number_key, person=kind.encode(), digest_size=_NUMBER_BYTES)

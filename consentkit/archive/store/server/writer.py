@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from consentkit.archive.period import LAST_US
-from consentkit.archive.store.requeststore import Head
+from consentkit.archive.store.places import Head
 from consentkit.archive.store.server.chain import Lane, unchained
 from consentkit.archive.store.server.engine import KINDS, Outrun, Row, Wanted
 from consentkit.archive.store.server.numbers import Numbers
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from consentkit.archive.resolve import Resolvers
     from consentkit.archive.store.interface import Batch, Misfiled
-    from consentkit.archive.store.requeststore import Marks, Place
+    from consentkit.archive.store.places import Marks, Place
     from consentkit.archive.store.server.engine import Addition, BatchRow, Engine, GapRow, Kind, Word
     from consentkit.archive.store.server.words import Words
     from consentkit.requestlog.record import Entry, Gap

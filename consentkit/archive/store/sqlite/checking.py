@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import sqlcipher3.dbapi2 as sqlcipher
 
-from consentkit.archive.store.requeststore import Checked
+from consentkit.archive.store.places import Checked
 from consentkit.archive.store.sqlite.closing import file_hash
 from consentkit.archive.store.sqlite.digest import EMPTY, digest_key, stored_head
 from consentkit.archive.store.sqlite.files import file_beside
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from consentkit.archive.store.requeststore import NotedHeads
+    from consentkit.archive.store.places import NotedHeads
 
 # How many faults SQLite looks for: the first is told.
 _CHECK: Final = "PRAGMA integrity_check(1)"

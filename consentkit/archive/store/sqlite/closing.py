@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import sqlcipher3.dbapi2 as sqlcipher
 
-from consentkit.archive.store.requeststore import Contents
+from consentkit.archive.store.places import Contents
 from consentkit.archive.store.sqlite.digest import stored_head
 from consentkit.archive.store.sqlite.reader import measure
 from consentkit.control import open_sqlcipher
@@ -22,7 +22,7 @@ from consentkit.errors import StorageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from consentkit.archive.store.requeststore import Head, Place
+    from consentkit.archive.store.places import Head, Place
 
 
 def file_hash(file: Path) -> str:

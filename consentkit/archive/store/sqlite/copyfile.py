@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from consentkit.archive.store.interface import FoundRequest
-    from consentkit.archive.store.requeststore import Found, Place
+    from consentkit.archive.store.places import Found, Place
     from consentkit.requestlog.record import Gap
 
 # Values remembered of each table; past it the memory is emptied and values are looked up again.

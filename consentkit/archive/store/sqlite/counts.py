@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import sqlcipher3.dbapi2 as sqlcipher
 
     from consentkit.archive.store.interface import Filters
-    from consentkit.archive.store.requeststore import By, Place, RowsOf
+    from consentkit.archive.store.places import By, Place, RowsOf
     from consentkit.archive.store.sqlite.matching import Match
 
 _COLUMNS: Final[dict[By, tuple[str, str]]] = {

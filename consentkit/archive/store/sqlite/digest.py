@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from consentkit.archive.store.requeststore import Head
+from consentkit.archive.store.places import Head
 from consentkit.crypto import hkdf
 
 if TYPE_CHECKING:

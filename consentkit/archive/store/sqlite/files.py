@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from consentkit.archive.periodlock import lock_path
-from consentkit.archive.store.requeststore import Lying
+from consentkit.archive.store.places import Lying
 from consentkit.crypto import sync_directory
 from consentkit.errors import StorageError
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from consentkit.archive.store.requeststore import Place
+    from consentkit.archive.store.places import Place
 
 Group: TypeAlias = Literal["period", "incident"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Final
 
-from consentkit.archive.store.requeststore import HourRequest, HourWords
+from consentkit.archive.store.places import HourRequest, HourWords
 from consentkit.archive.store.sqlite.tables import TIES
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import sqlcipher3.dbapi2 as sqlcipher
 
-    from consentkit.archive.store.requeststore import Place
+    from consentkit.archive.store.places import Place
 
 _HOUR_US: Final = 3_600_000_000
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import sqlcipher3.dbapi2 as sqlcipher
 
     from consentkit.archive.store.interface import Cursor, Filters
-    from consentkit.archive.store.requeststore import Place, RowsOf
+    from consentkit.archive.store.places import Place, RowsOf
 
 # Clients whose visits are looked up: these many, or this part of all. More are met soon by a scan, and
 # would have to be sorted.

@@ -15,7 +15,7 @@ from consentkit.archive.store.sqlite.reader import SqliteReader
 if TYPE_CHECKING:
     from consentkit.archive.resolve import Resolvers
     from consentkit.archive.store.interface import Batch
-    from consentkit.archive.store.requeststore import Marks, Place
+    from consentkit.archive.store.places import Marks, Place
 
 _SEGMENTS: Final = "SELECT id, worker, number FROM segment"
 _LEAVE_OUT: Final = """

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import sqlcipher3.dbapi2 as sqlcipher
 
 from consentkit.archive.period import LAST_US
-from consentkit.archive.store.requeststore import Head
+from consentkit.archive.store.places import Head
 from consentkit.archive.store.sqlite.dictionaries import Dictionaries
 from consentkit.archive.store.sqlite.digest import (
     COLUMNS,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from consentkit.archive.resolve import Resolvers
     from consentkit.archive.store.interface import Batch, Misfiled
-    from consentkit.archive.store.requeststore import Place
+    from consentkit.archive.store.places import Place
     from consentkit.requestlog.record import Entry, Gap
 
 

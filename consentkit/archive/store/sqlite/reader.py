@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import sqlcipher3.dbapi2 as sqlcipher
 
-from consentkit.archive.store.requeststore import TimeIsUp
+from consentkit.archive.store.places import TimeIsUp
 from consentkit.archive.store.sqlite import hours
 from consentkit.archive.store.sqlite.counts import Counting, by_status
 from consentkit.archive.store.sqlite.files import file_name
@@ -26,16 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from consentkit.archive.store.interface import Cursor, Filters
-    from consentkit.archive.store.requeststore import (
-        By,
-        Found,
-        HourRequest,
-        HourWords,
-        Limit,
-        Marks,
-        Place,
-        RowsOf,
-    )
+    from consentkit.archive.store.places import By, Found, HourRequest, HourWords, Marks, Place, RowsOf
+    from consentkit.archive.store.requeststore import Limit
 
 # Steps of SQLite's machine between two looks at the clock: about a millisecond.
 _STEPS: Final = 20_000

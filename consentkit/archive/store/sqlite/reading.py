@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from consentkit.archive.store.requeststore import Place, Reader, T
+    from consentkit.archive.store.places import Place
+    from consentkit.archive.store.requeststore import Reader, T
 
 # A change shortly after a seal could have the seal's own time: the clock of a file has steps of 10 ms.
 _SETTLED_NS: Final = 1_000_000_000

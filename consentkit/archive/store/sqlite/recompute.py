@@ -12,7 +12,7 @@ from itertools import groupby, islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from consentkit.archive.store.requeststore import Head
+from consentkit.archive.store.places import Head
 from consentkit.archive.store.sqlite.digest import (
     BATCH_COLUMNS,
     COLUMNS,

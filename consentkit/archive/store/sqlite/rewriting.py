@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from consentkit.archive.store.requeststore import Place, RowsOf
+    from consentkit.archive.store.places import Place, RowsOf
 
 _KEPT: Final = "id NOT IN (SELECT id FROM left_out)"
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import sqlcipher3.dbapi2 as sqlcipher
 
-    from consentkit.archive.store.requeststore import Found, Place, RowsOf
+    from consentkit.archive.store.places import Found, Place, RowsOf
 
 # The inner query reads numbers alone; what they stand for is looked up for the rows of one page.
 _PAGE: Final = """

@@ -10,7 +10,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from consentkit.archive.periodlock import PeriodLock
-from consentkit.archive.store.requeststore import Rewritten
+from consentkit.archive.store.places import Rewritten
 from consentkit.archive.store.sqlite import files
 from consentkit.archive.store.sqlite.checking import check_contents
 from consentkit.archive.store.sqlite.closing import close_for_good, file_hash
@@ -25,16 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from consentkit.archive.resolve import Resolvers
-    from consentkit.archive.store.requeststore import (
-        Checked,
-        Contents,
-        Lying,
-        NotedHeads,
-        Place,
-        Reader,
-        RowsOf,
-        T,
-    )
+    from consentkit.archive.store.places import Checked, Contents, Lying, NotedHeads, Place, RowsOf
+    from consentkit.archive.store.requeststore import Reader, T
     from consentkit.archive.store.sqlite.files import Group
     from consentkit.crypto import Keyring
 
