@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ import pytest
 
 from consentkit.control import Control
 from consentkit.crypto import Keyring
+from tests.conftest import SITE as SETTINGS
 from tests.server.stores import COMMAND_SECONDS, Done, Host, Visitor, Where, command, database, said
 from tests.servers.postgresql import PASSWORD, PostgreSQL
 from tests.serving import free_port
@@ -26,17 +28,27 @@ POSTGRESQL = "CONSENTKIT_MOVE_TO"
 PAGES = 300
 
 
-@pytest.fixture
-def host(config: Path, tmp_path: Path) -> Host:
+@pytest.fixture(scope="module")
+def visited(tmp_path_factory: pytest.TempPathFactory) -> Host:
     """A site in the embedded store, stopped: visited by one who has agreed, an incident held."""
-    made = Host(tmp_path, config=config)
+    folder = tmp_path_factory.mktemp("visited")
+    config = folder / "consentkit.toml"
+    config.write_text(SETTINGS.format(proxies='["127.0.0.1/32"]'), "utf-8")
+    made = Host(folder, config=config)
     with made.serve(SITE, workers=1) as server, Visitor(server, "192.0.2.7") as visitor:
         for number in range(PAGES):
             assert visitor.get(f"/page/{number}").status_code == 200
         visitor.choose("accept")
-        (tmp_path / "consent-id").write_text(visitor.consent_id, "utf-8")
+        (folder / "consent-id").write_text(visitor.consent_id, "utf-8")
     made.good("incident", "open", "--purpose", "incident", "--case", "1", "--reason", "x", "--path", "/page/1*")
     return made
+
+
+@pytest.fixture
+def host(visited: Host, tmp_path: Path) -> Host:
+    """A copy of it."""
+    shutil.copytree(visited.folder, tmp_path, dirs_exist_ok=True)
+    return Host(tmp_path, config=tmp_path / visited.config.name)
 
 
 @pytest.fixture
@@ -181,9 +193,9 @@ def test_requests_alone_are_moved_on_to_clickhouse(host: Host, both: Where) -> N
     [
         ((), "--to URL"),
         (("--to", "mysql://ck_test:{password}@127.0.0.1/x"), "postgresql://"),
-        (("--to", "postgresql://ck_test:{password}@127.0.0.1:{port}/x"), "127.0.0.1"),
+        (("--to", "postgresql://ck_test:{password}@127.0.0.1:{port}/x"), "Connection refused"),
         (("--to", "clickhouse://ck_test:{password}@127.0.0.1:{port}/x"), "ClickHouse"),
-        (("--to", "clickhouse://ck_test:{password}@127.0.0.1/x?nonsense=1"), "nonsense"),
+        (("--to", "clickhouse://ck_test:{password}@127.0.0.1/x?nonsense=1"), "an option that is not known"),
         (("--to", "clickhouse://u@ch/x", "--requests-to", "clickhouse://u@ch/y"), "--to postgresql://"),
         (("--clean-up",), "storage.url"),
     ],
@@ -237,6 +249,25 @@ def never_visited(config: Path, folder: Path) -> Host:
     host.data.mkdir(parents=True)
     Control(host.data, Keyring.open(host.keys, (host.secret,))).close()
     return host
+
+
+@pytest.mark.parametrize(
+    ("fixture", "mark"),
+    [("postgresql_url", "moved"), ("clickhouse_url", "moved-requests")],
+    ids=["all", "requests"],
+)
+def test_a_move_that_was_ended_between_its_switch_and_its_mark_goes_on(
+    fixture: str, mark: str, host: Host, request: pytest.FixtureRequest
+) -> None:
+    url = request.getfixturevalue(fixture)
+    (first,) = host.rows("move", "--to", url)
+    (host.data / mark).unlink()
+    (again,) = host.rows("move", "--yes", "--to", url)
+    assert again == first
+    assert (host.data / mark).exists()
+    moved = at(host, Where(owner=url, app=url) if mark == "moved" else Where(requests=url))
+    assert len(found(moved)) == PAGES + 1
+    holds(moved)
 
 
 @contextmanager

@@ -455,7 +455,7 @@ def test_what_merges_left_is_counted_until_it_is_deleted(
 def test_a_driver_that_logs_shows_no_password(
     engine: ClickHouseEngine, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    caplog.set_level("DEBUG")
+    caplog.set_level("DEBUG", "clickhouse_driver")
 
     engine.append(PLACE, [addition([row(SINCE_US, 0)])])
     engine.count(PLACE, ALL)
