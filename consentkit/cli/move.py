@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 _CLICKHOUSE: Final = "clickhouse://"
 _DESTROYED: Final = "The old copy is destroyed."
+_WAITS: Final = (
+    "The old copy's keys go with the next run of retention; `consentkit move --clean-up` destroys it now."
+)
 
 
 @click.command()
@@ -93,13 +96,13 @@ def move(
             finish(source.rows, target, session.actor)
             click.echo(_DESTROYED, err=True)
         else:
-            click.echo("The old copy is still there: `consentkit move --clean-up` destroys it.", err=True)
+            click.echo(_WAITS, err=True)
     click.echo(f"Now set {_settings(storage, session.settings.storage)}, and start the site.", err=True)
 
 
 def _asked() -> bool:
     """Ask a person at a terminal; who does not answer has not said yes."""
-    return sys.stdin.isatty() and click.confirm("Destroy the old copy, its keys first?", default=True, err=True)
+    return sys.stdin.isatty() and click.confirm("Destroy the old copy, its keys first?", err=True)
 
 
 def _clean_up(session: Session) -> None:

@@ -257,7 +257,7 @@ def test_who_looks_things_up_needs_the_role_for_it_alone(site: Site) -> None:
     assert "the role may not do this" in done.stderr
 
 
-@on_servers
+@pytest.mark.parametrize("site", ["postgresql"], indirect=True, scope="module")
 def test_the_tables_are_of_this_version_and_stay_so(site: Site) -> None:
     assert "nothing was done" in site.host.good("db", "upgrade")
     assert site.host.good("db", "upgrade", "--sql") == ""
