@@ -70,7 +70,6 @@ class FileLock:
         self._is_removed = is_removed and exclusive
         deadline = time.monotonic() + wait_seconds
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             while (held := self._try(exclusive=exclusive)) is None:
                 if time.monotonic() >= deadline:
                     raise Busy(path.name, f"is held by another process, after {wait_seconds:g} s; try again")
@@ -100,7 +99,7 @@ class FileLock:
         self.release()
 
     def _try(self, *, exclusive: bool) -> int | None:
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = self._opened()
         try:
             fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
             is_current = os.fstat(descriptor).st_ino == self.path.stat().st_ino
@@ -113,3 +112,10 @@ class FileLock:
             return descriptor
         os.close(descriptor)  # held by another, or of a file that was removed meanwhile and guards nothing
         return None
+
+    def _opened(self) -> int:
+        try:
+            return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:  # nobody was ever here
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

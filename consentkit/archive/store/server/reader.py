@@ -17,6 +17,7 @@ from consentkit.archive.store.server.segments import Segments
 from consentkit.archive.store.server.vocabulary import Vocabulary
 from consentkit.archive.store.server.wanting import ALL, wanted_of, wanted_rows
 from consentkit.archive.store.server.words import Agent, BadWord, Client, Resource
+from consentkit.archive.store.sqlite.counts import COLUMNS
 from consentkit.errors import StorageError
 from consentkit.requestlog.segment import FrameId
 
@@ -38,18 +39,6 @@ _PATH_CHARACTERS: Final = 42
 
 # One person holds all addresses of an IPv6 /64 (RFC 6177), and takes another of them at will (RFC 8981).
 _NETWORK_BYTES: Final = 8
-
-_OF: Final[dict[By, tuple[Kind, str]]] = {
-    "address": ("client", "address"),
-    "path": ("resource", "path"),
-    "agent": ("agent", "user_agent"),
-    "host": ("resource", "host"),
-    "referrer": ("referrer", "host"),
-    "country": ("client", "country"),
-    "browser": ("agent", "browser"),
-    "device-type": ("agent", "device_type"),
-    "query-flags": ("resource", "query_flags"),
-}
 
 
 class ServerReader:
@@ -135,7 +124,7 @@ class ServerReader:
             return {}
         if by == "status":
             return {str(status): count for status, count in self._reading.counts(self._name, wanted, "status")}
-        kind, field = _OF[by]
+        kind, field = COLUMNS[by]
         found = self._reading.counts(self._name, wanted, kind)
         contents = self._vocabulary.contents(kind, [number for number, _ in found])
         counts: Counter[str] = Counter()

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 
     from consentkit.archive.store.interface import Filters
     from consentkit.archive.store.places import By, Place, RowsOf
+    from consentkit.archive.store.server.engine import Kind
     from consentkit.archive.store.sqlite.matching import Match
 
-_COLUMNS: Final[dict[By, tuple[str, str]]] = {
+# Where what rows are counted by stands, of all but the status.
+COLUMNS: Final[dict[By, tuple[Kind, str]]] = {
     "address": ("client", "address"),
     "path": ("resource", "path"),
     "agent": ("agent", "user_agent"),
@@ -81,7 +83,7 @@ class Counting:
         if by == "status":
             found = self._rows(_STATUS)
         else:
-            table, column = _COLUMNS[by]
+            table, column = COLUMNS[by]
             found = self._rows(_TEXT, table=table, column=column)
         return {_text(value): count for value, count in found}  # type: ignore[misc]
 
