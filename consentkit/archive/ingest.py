@@ -198,20 +198,7 @@ def run(order: IngestOrder, stop: threading.Event, *, ready: Callable[[], None] 
     holdings = Holdings.open(storage, keyring, control)
     ingester = Ingester(holdings, catalogue, Resolvers(AgentResolver(), places), filing=filing)
     leading = Leading(control)
-    caretaker = Caretaker(
-        holdings,
-        order.retention_days,
-        leading=leading,
-        truncate_after_days=order.truncate_ip_after_days,
-        release=ingester.release,
-        written=ingester.written,
-        keep_audit_days=order.keep_audit_days,
-        keep_proof_days=order.keep_proof_days,
-        choice_lifetime_days=order.choice_lifetime_days,
-        catalogue=catalogue,
-        countdown=Countdown(order.service_ended, order.wind_down_days, order.retention_days),
-        publisher=Publisher(order.operator, order.retention_days),
-    )
+    caretaker = _caretaker(order, holdings, catalogue, ingester, leading)
     caretaker.start(order.in_force)
     if ready is not None:
         ready()
@@ -241,6 +228,25 @@ def run(order: IngestOrder, stop: threading.Event, *, ready: Callable[[], None] 
         ingester.close()
         holdings.rows.close()
         says.close()
+
+
+def _caretaker(
+    order: IngestOrder, holdings: Holdings, catalogue: Catalogue, ingester: Ingester, leading: Leading
+) -> Caretaker:
+    return Caretaker(
+        holdings,
+        order.retention_days,
+        leading=leading,
+        truncate_after_days=order.truncate_ip_after_days,
+        release=ingester.release,
+        written=ingester.written,
+        keep_audit_days=order.keep_audit_days,
+        keep_proof_days=order.keep_proof_days,
+        choice_lifetime_days=order.choice_lifetime_days,
+        catalogue=catalogue,
+        countdown=Countdown(order.service_ended, order.wind_down_days, order.retention_days),
+        publisher=Publisher(order.operator, order.retention_days),
+    )
 
 
 def _spare_collector() -> None:

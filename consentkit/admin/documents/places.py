@@ -65,22 +65,7 @@ def _recipient(say: Catalogue, one: RecipientAt, number: int, default_language: 
 
 def storage_document(say: Catalogue, places: StoragePlaces, default_language: str) -> Document:
     """Return where data is."""
-    kinds = {
-        "spool": say.gettext("requests on their way into the store: a key of each worker"),
-        "requests": say.gettext("requests by period: a key of each period"),
-        "incidents": say.gettext("rows held for incidents: a key of each incident"),
-        "control": say.gettext("choices, audit, people and statistics: a key of the database"),
-    }
-    on_server = {
-        "requests": say.gettext(
-            "requests by period; addresses, web addresses, browsers and referrers are encrypted before they reach"
-            " the server, times, sizes and status codes are not: a key of each period"
-        ),
-        "incidents": say.gettext("rows held for incidents, encrypted likewise: a key of each incident"),
-        "control": say.gettext(
-            "choices, audit, people and statistics: protected by the server's own means, which are the operator's"
-        ),
-    }
+    kinds, on_server = _of_folder(say), _of_server(say)
     apart = {
         True: say.gettext("Data and keys lie on different devices."),
         False: say.gettext("Data and keys lie on the same device: a copy of the whole disk holds both."),
@@ -114,6 +99,30 @@ def storage_document(say: Catalogue, places: StoragePlaces, default_language: st
             *_services(say, places, default_language),
         ),
     )
+
+
+def _of_folder(say: Catalogue) -> dict[str, str]:
+    """Return what each kind of data is in the embedded store."""
+    return {
+        "spool": say.gettext("requests on their way into the store: a key of each worker"),
+        "requests": say.gettext("requests by period: a key of each period"),
+        "incidents": say.gettext("rows held for incidents: a key of each incident"),
+        "control": say.gettext("choices, audit, people and statistics: a key of the database"),
+    }
+
+
+def _of_server(say: Catalogue) -> dict[str, str]:
+    """Return what each kind of data is on a database server."""
+    return {
+        "requests": say.gettext(
+            "requests by period; addresses, web addresses, browsers and referrers are encrypted before they reach"
+            " the server, times, sizes and status codes are not: a key of each period"
+        ),
+        "incidents": say.gettext("rows held for incidents, encrypted likewise: a key of each incident"),
+        "control": say.gettext(
+            "choices, audit, people and statistics: protected by the server's own means, which are the operator's"
+        ),
+    }
 
 
 def _services(say: Catalogue, places: StoragePlaces, default_language: str) -> tuple[Section, ...]:
