@@ -83,11 +83,10 @@ def test_a_page_of_the_admin_area_says_so_and_what_to_do(away: Away, caplog: pyt
                 pages = [
                     await staff.get("/health"),
                     await staff.get("/"),
-                    await stranger.get("/sign-in"),
-                    await stranger.sign_in("admin"),
+                    await stranger.sign_in("admin"),  # the form itself needs no database
                 ]
         for page in pages:
-            assert (page.status_code, page.headers["retry-after"]) == (503, "60")
+            assert (page.status_code, page.headers.get("retry-after")) == (503, "60"), str(page.request.url.path)
             assert "The database does not answer" in text_of(page)
             assert "consentkit doctor" in text_of(page)
             assert PASSWORD not in page.text
