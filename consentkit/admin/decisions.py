@@ -7,7 +7,6 @@ off, is `consent.ledgercheck`'s.
 from __future__ import annotations
 
 import hashlib
-import re
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import msgspec
@@ -36,7 +35,6 @@ State: TypeAlias = Literal["good", "changed", "unlinked", "unsigned", "unproved"
 PAGE_ROWS: Final = 50
 
 # As `consent.choice` makes them: 16 random bytes in base64url.
-CONSENT_ID: Final = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,6 @@ Owns what is printed; the rows are the ledger's, the receipt's format `consent.r
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -16,6 +15,7 @@ from consentkit import audit, signing
 from consentkit.cli.consent_stats import stats
 from consentkit.cli.options import config_option, json_option, print_json
 from consentkit.cli.session import Session, look_options, make_look
+from consentkit.consent.consentid import is_consent_id
 from consentkit.consent.ledger import decisions_of
 from consentkit.consent.receipt import MAX_RECEIPT_BYTES, BadReceipt, verify_receipt
 from consentkit.consent.receipts import make_receipt
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from consentkit.audit import Purpose
     from consentkit.consent.decision import Decision
     from consentkit.consent.receipt import Receipt
-
-_ID = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
 @click.group()
@@ -71,8 +69,8 @@ def show(
 
     The id is the value of the visitor's cookie consentkit_id. Who never agreed to anything has none.
     """
-    if not _ID.fullmatch(consent_id):
-        raise BadSearch("ID", "is no consent id: 22 letters, digits, - and _")
+    if not is_consent_id(consent_id):
+        raise BadSearch("ID", "is no consent id: 22 letters, digits, - and _, the first no dash")
     session = Session(config)
     decisions = decisions_of(session.control, consent_id)
     audit.record(

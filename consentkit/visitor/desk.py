@@ -7,8 +7,6 @@ is `app`'s job.
 from __future__ import annotations
 
 import logging
-import re
-import secrets
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeAlias
@@ -18,6 +16,7 @@ import msgspec
 
 from consentkit.consent import sweep
 from consentkit.consent.choice import Choice, Consent, fits
+from consentkit.consent.consentid import new_consent_id, read_consent_id
 from consentkit.consent.decision import Decision, Method
 from consentkit.consent.outcomes import outcomes
 from consentkit.errors import ConsentKitError
@@ -37,8 +36,6 @@ logger = logging.getLogger("consentkit")
 
 Answer: TypeAlias = Literal["accept", "reject", "save"]
 
-_ID_FORM: Final = re.compile(rb"[A-Za-z0-9_-]{22}")
-_ID_BYTES: Final = 16
 
 # Grants from one address a minute: a household answers far less, and each grant is a row kept for years.
 GRANTS_A_MINUTE: Final = 20
@@ -273,10 +270,8 @@ class ChoiceDesk:
 
     def _consent_id(self, visit: Visit, *, has_grant: bool) -> str:
         """Return the visitor's id: a new one for a first grant, none for who never granted anything."""
-        known = visit.consent_id.decode() if _ID_FORM.fullmatch(visit.consent_id) else ""
-        if has_grant and not known:
-            return secrets.token_urlsafe(_ID_BYTES)
-        return known
+        known = read_consent_id(visit.consent_id)
+        return new_consent_id() if has_grant and not known else known
 
     def _expire(self, visit: Visit, consent: Consent, lost_services: frozenset[str], host: str) -> list[bytes]:
         refused = [

@@ -17,6 +17,7 @@ import anyio.to_thread
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from consentkit.consent.consentid import read_consent_id
 from consentkit.consent.gate import VISIT, Visit
 from consentkit.errors import ConsentKitError
 from consentkit.requestlog.capture import MAX_AGENT_BYTES
@@ -43,7 +44,6 @@ T = TypeVar("T")
 logger = logging.getLogger("consentkit")
 
 _TOKEN: Final = re.compile(r"[0-9a-f]{40}", re.ASCII)
-_ID_FORM: Final = re.compile(rb"[A-Za-z0-9_-]{22}")
 
 _A_MINUTE: Final = 20
 _WAITING: Final = 8
@@ -189,7 +189,7 @@ class _Busy(ConsentKitError):
 
 def _consent_id(request: Request) -> str:
     visit: Visit = request.scope[VISIT]
-    return visit.consent_id.decode() if _ID_FORM.fullmatch(visit.consent_id) else ""
+    return read_consent_id(visit.consent_id)
 
 
 def _midnight(text: str) -> datetime:

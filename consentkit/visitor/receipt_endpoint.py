@@ -16,6 +16,7 @@ import anyio.to_thread
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from consentkit.consent.consentid import read_consent_id
 from consentkit.consent.gate import VISIT, Visit
 from consentkit.consent.receipt import read_receipt
 from consentkit.errors import ConsentKitError
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("consentkit")
 
-_ID_FORM: Final = re.compile(rb"[A-Za-z0-9_-]{22}")
 _HOST_FORM: Final = re.compile(r"[A-Za-z0-9.\-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
 
 # A receipt takes the database for some milliseconds: one at a time a worker, and no queue of strangers.
@@ -120,12 +120,13 @@ class ReceiptEndpoint:
 
     async def _receipt(self, request: Request) -> bytes | None:
         visit: Visit = request.scope[VISIT]
-        if not _ID_FORM.fullmatch(visit.consent_id):
+        consent_id = read_consent_id(visit.consent_id)
+        if not consent_id:
             return None
         if self._asking >= _WAITING:
             raise _Busy("too many ask for their receipts at once")
         limiter = self._limiter = self._limiter or anyio.CapacityLimiter(1)
-        read = partial(self._read, visit.consent_id.decode(), _host(request))
+        read = partial(self._read, consent_id, _host(request))
         self._asking += 1
         try:
             return await anyio.to_thread.run_sync(read, limiter=limiter)

@@ -12,8 +12,9 @@ import msgspec
 
 from consentkit.admin.answer import NOT_FOUND, Answer, Download, Entry, Page, Refused
 from consentkit.admin.decisionrows import DecisionRow, checked_row
-from consentkit.admin.decisions import CONSENT_ID, DecisionPage, decisions_of
+from consentkit.admin.decisions import DecisionPage, decisions_of
 from consentkit.admin.visit import Route, Visit
+from consentkit.consent.consentid import is_consent_id
 from consentkit.consent.receipts import make_receipt
 
 _MOST_DIGITS: Final = 15
@@ -50,7 +51,7 @@ async def get_receipts(visit: Visit) -> Answer:
 async def post_receipts(visit: Visit) -> Answer:
     """Show the decisions under an id, oldest first."""
     consent_id, kept_days = visit.form.get("consent_id", "").strip(), visit.office.settings.keep.proof
-    if not CONSENT_ID.fullmatch(consent_id):
+    if not is_consent_id(consent_id):
         error = visit.say.gettext("This is no consent id: 22 letters, digits, - and _.")
         view = ReceiptsView(consent_id=consent_id[:64], error=error, kept_days=kept_days)
         return Page(template="consent_receipts.html", view=view, entry=Entry(action="admin.receipts"), status=400)
@@ -75,7 +76,7 @@ async def post_file(visit: Visit) -> Answer:
     consent_id = visit.form.get("consent_id", "").strip()
     office = visit.office
     made = None
-    if CONSENT_ID.fullmatch(consent_id):
+    if is_consent_id(consent_id):
         operator = office.settings.site.operator
         made = await visit.work(make_receipt, office.control, consent_id, operator=operator)
     if made is None:

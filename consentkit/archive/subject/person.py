@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-import re
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from consentkit.consent.consentid import is_consent_id
 from consentkit.errors import BadSearch
 from consentkit.requestlog.truncate import truncate_address
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 # A random key of its own: one derived from the root would change with it, and no older entry could be found.
 KEY_NAME: Final = "subject/subject"
-
-_CONSENT_ID: Final = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,8 +65,8 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             BadSearch: it can't be one.
         """
-        if not _CONSENT_ID.fullmatch(consent_id):
-            raise BadSearch("--consent-id", "is no consent id: 22 letters, digits, - and _")
+        if not is_consent_id(consent_id):
+            raise BadSearch("--consent-id", "is no consent id: 22 letters, digits, - and _, the first no dash")
         return cls(consent_id=consent_id)
 
     @property
