@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TimeElapsedColumn
 from rich.table import Table
 
 from bench import admin, draining, imports, ingest, injection, overhead, search, sizes, stores
@@ -53,6 +53,8 @@ _PACKAGES: Final = (
     "msgspec",
     "cryptography",
     "sqlcipher3",
+    "psycopg",
+    "clickhouse-driver",
 )
 
 
@@ -83,9 +85,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--full",
         action="store_true",
-        help=f"search, and show pages of, {search.FULL_ROWS:,} rows a period and more; takes half an hour",
+        help=f"search, and show pages of, {search.FULL_ROWS:,} rows a period and more",
     )
-    parser.add_argument("--rows", type=int, default=stores.ROWS, help="rows in each store (default %(default)s)")
+    parser.add_argument(
+        "--rows", type=int, default=stores.ROWS, help="rows in each of the stores (default %(default)s)"
+    )
     arguments = parser.parse_args(argv)
     names = arguments.names or list(MEASUREMENTS)
     if unknown := set(names) - MEASUREMENTS.keys():
@@ -93,32 +97,37 @@ def main(argv: list[str] | None = None) -> int:
     # What is opened in this process needs a secret too; without one each start would warn.
     os.environ.setdefault("CONSENTKIT_SECRET", secrets.token_urlsafe(32))
     measurements = dict(MEASUREMENTS)
-    rows = stores.FULL_ROWS if arguments.full else arguments.rows
-    measurements["stores"] = functools.partial(stores.measure, rows=rows)
     if arguments.full:
         measurements["search"] = functools.partial(search.measure, rows=search.FULL_ROWS)
         measurements["admin"] = functools.partial(admin.measure, rows=admin.FULL_ROWS)
-    figures, failed = _run({name: measurements[name] for name in names})
+    columns = (SpinnerColumn(), "{task.description}", BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("", total=len(names))
+
+        def tell(text: str) -> None:
+            progress.update(task, description=text)
+
+        measurements["stores"] = functools.partial(stores.measure, rows=arguments.rows, tell=tell)
+        figures, failed = _run({name: measurements[name] for name in names}, progress, task)
     results = Results(datetime.now(UTC).isoformat(timespec="seconds"), _machine(), _versions(), figures, failed)
     RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=2) + b"\n")
     _print(results)
     return 0 if not failed and all(figure.passed for figure in figures) else 1
 
 
-def _run(measurements: Mapping[str, Callable[[Path], list[Figure]]]) -> tuple[list[Figure], dict[str, str]]:
+def _run(
+    measurements: Mapping[str, Callable[[Path], list[Figure]]], progress: Progress, task: TaskID
+) -> tuple[list[Figure], dict[str, str]]:
     figures: list[Figure] = []
     failed: dict[str, str] = {}
-    columns = (SpinnerColumn(), "{task.description}", BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task("", total=len(measurements))
-        for name, measure in measurements.items():
-            progress.update(task, description=name)
-            with tempfile.TemporaryDirectory(prefix="consentkit-bench-") as folder:
-                try:
-                    figures += measure(Path(folder))
-                except ConsentKitError as exc:
-                    failed[name] = str(exc)
-            progress.advance(task)
+    for name, measure in measurements.items():
+        progress.update(task, description=name)
+        with tempfile.TemporaryDirectory(prefix="consentkit-bench-") as folder:
+            try:
+                figures += measure(Path(folder))
+            except ConsentKitError as exc:
+                failed[name] = str(exc)
+        progress.advance(task)
     return figures, failed
 
 

@@ -1,8 +1,9 @@
 """The three stores beside each other: how fast rows go in, what a row takes, how long a search waits.
 
 The same made-up traffic goes into the embedded store, a PostgreSQL and a ClickHouse server, by the writer that the
-ingester uses; the servers are started for it and run on this machine, so both sides share its cores. Cold means
-nothing of ours is open or remembered; what the servers keep in memory stays there.
+ingester uses; the servers are started for it and run on this machine, so both sides share its cores. Each writes
+as durably as it does out of the box. Cold means nothing of ours is open or remembered; what the servers keep in
+memory stays there.
 """
 
 from __future__ import annotations
@@ -42,8 +43,7 @@ if TYPE_CHECKING:
     from consentkit.archive.period import Period
     from consentkit.requestlog.record import Entry, Record
 
-ROWS: Final = 100_000
-FULL_ROWS: Final = 10_000_000
+ROWS: Final = 10_000_000
 _ROWS_A_PERIOD: Final = 1_000_000
 _ROWS_A_BATCH: Final = 20_000
 _FIRST_DAY: Final = datetime(2026, 8, 26, tzinfo=UTC)
@@ -51,6 +51,9 @@ _DAY_US: Final = 86_400_000_000
 _PAGE_ROWS: Final = 50
 _ROUNDS: Final = 5
 _OTHERS: Final = ("postgresql", "clickhouse")
+
+# A small server of its own, not one that is as small as it starts.
+_POSTGRESQL: Final = {"shared_buffers": "512MB", "max_wal_size": "4GB"}
 
 
 class StoreMissing(ConsentKitError):
@@ -62,20 +65,27 @@ class Stored(msgspec.Struct, frozen=True):
 
     Attributes:
         rate: rows a second, by the clock on the wall: a server works beside us.
+        cpu_s: of this process, for a million rows.
         row_bytes: on the disk, with indexes, keys and words.
         cold_ms, warm_ms: the first page, by what was asked.
     """
 
     rate: float
+    cpu_s: float
     row_bytes: float
     cold_ms: dict[str, float]
     warm_ms: dict[str, float]
 
 
-def measure(folder: Path, *, rows: int = ROWS) -> list[Figure]:
+def measure(folder: Path, *, rows: int = ROWS, tell: Callable[[str], None] = lambda _: None) -> list[Figure]:
     """Measure the stores with so many rows, a million at most in a period.
 
     Each batch goes into one store after the other, so that what else the machine does meets all alike.
+
+    Args:
+        folder: for the installations.
+        rows: how many.
+        tell: told how far it is.
 
     Raises:
         StoreMissing: PostgreSQL or ClickHouse is not installed.
@@ -85,7 +95,9 @@ def measure(folder: Path, *, rows: int = ROWS) -> list[Figure]:
         stores = {name: _Store(folder / name, storage) for name, storage in storages.items()}
         records, address = _day(min(rows, _ROWS_A_PERIOD))
         for day, first in enumerate(range(0, rows, _ROWS_A_PERIOD)):
+            tell(f"{first:,} of {rows:,} rows stored")
             _fill(list(stores.values()), day, records[: rows - first])
+        tell(f"searching {rows:,} rows")
         came_to = {name: store.searched(address, rows) for name, store in stores.items()}
     embedded = came_to.pop("embedded")
     return [figure for name, store in came_to.items() for figure in _beside(name, store, embedded, rows)]
@@ -95,7 +107,7 @@ def _started(name: str, running: ExitStack) -> dict[str, str]:
     """Start a server, and return what `[storage]` says of it."""
     try:
         if name == "postgresql":
-            return {"url": running.enter_context(postgresql.serving()).url()}
+            return {"url": running.enter_context(postgresql.serving(settings=_POSTGRESQL, is_durable=True)).url()}
         (server,) = running.enter_context(clickhouse.serving())
     except pytest.skip.Exception as exc:
         raise StoreMissing(str(exc.msg)) from None
@@ -109,6 +121,7 @@ def _beside(name: str, store: Stored, embedded: Stored, rows: int) -> list[Figur
 
     return [
         told("ingest", store.rate, "records/s", embedded.rate),
+        told("CPU of the ingester", store.cpu_s, "s for a million", embedded.cpu_s),
         told("size", store.row_bytes, "bytes a record", embedded.row_bytes),
         *(told(f"{asked}, cold", ms, "ms", embedded.cold_ms[asked]) for asked, ms in store.cold_ms.items()),
         *(told(f"{asked}, warm", ms, "ms", embedded.warm_ms[asked]) for asked, ms in store.warm_ms.items()),
@@ -160,7 +173,7 @@ class _Store:
         self._settings = Settings.from_mapping(table, base=folder)
         self._settings.storage.directory.mkdir(mode=0o700)
         self._keyring = Keyring.open(self._settings.storage.keys, read_secrets(os.environ))
-        self._seconds = 0.0
+        self._seconds = self._cpu_s = 0.0
         self._bytes = 0
 
     @contextmanager
@@ -176,10 +189,11 @@ class _Store:
         ):
 
             def write(batch: Batch) -> None:
-                started = time.perf_counter()
+                started, cpu_started = time.perf_counter(), time.process_time()
                 writer.add(batch)
                 writer.commit()
                 self._seconds += time.perf_counter() - started
+                self._cpu_s += time.process_time() - cpu_started
 
             yield write
         seal(holdings, period, SYSTEM)
@@ -194,7 +208,7 @@ class _Store:
                 _cold_ms(self._settings, self._keyring, filters) for _ in range(_ROUNDS)
             )
             warm[asked] = statistics.median(list(_warm_ms(self._settings, self._keyring, filters))[1:])
-        return Stored(rows / self._seconds, self._bytes / rows, cold, warm)
+        return Stored(rows / self._seconds, self._cpu_s / rows * 1_000_000, self._bytes / rows, cold, warm)
 
 
 def _cold_ms(settings: Settings, keyring: Keyring, filters: Filters) -> float:

@@ -11,6 +11,7 @@ import itertools
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -115,8 +116,12 @@ class ClickHouse:
             )
         deadline = time.monotonic() + START_SECONDS
         while True:
-            with contextlib.suppress(Error, OSError, EOFError), self.connect() as client:
-                client.execute("SELECT 1")
+            # The driver complains to its log where nobody listens yet.
+            with (
+                contextlib.suppress(Error, OSError, EOFError),
+                socket.create_connection(("127.0.0.1", self.port), 1),
+            ):
+                self.ask("SELECT 1")
                 return
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"ClickHouse did not come up:\n{(self.folder / 'output').read_text('utf-8')}")
