@@ -179,9 +179,9 @@ class PageMarkup:
             return "answered" if visit.consent.decided or self._deny_only else "ask"
         return "answered" if visit.choice else "notice"
 
-    def catalogue(self, request: Request) -> Catalogue:
-        """Return the words for one of our own pages."""
-        return self._texts[self.language(request.scope, None)]
+    def catalogue(self, request: Request, page_language: str | None = None) -> Catalogue:
+        """Return the words for one of our own pages, or of an answer to a page of this language."""
+        return self._texts[self.language(request.scope, page_language)]
 
     def language(self, scope: Scope, page_language: str | None) -> str:
         """Return the language for a request: the page's own, the query's, the browser's, else the default."""

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes, urlencode
 
 from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
 
 from consentkit.consent import sweep
 from consentkit.consent.gate import VISIT, Visit, host_of
 from consentkit.visitor import wording
 from consentkit.visitor.responses import PAGE_HEADERS, see_other
+from consentkit.visitor.settings_page import Asker
 from consentkit.web import origin
 from consentkit.web.forms import BadForm, read_form
 
@@ -60,6 +62,14 @@ class SettingsEndpoint:
         self._news = news
         self._refuse = refuse
 
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """Where it is served."""
+        return (
+            Route("/settings", self.get, methods=["GET"]),
+            Route("/remove", self.post_remove, methods=["POST"]),
+        )
+
     async def get(self, request: Request) -> Response:
         """Return the page; or the way on, where an answer's cookie has come back."""
         visit: Visit = request.scope[VISIT]
@@ -75,12 +85,14 @@ class SettingsEndpoint:
         visit: Visit = request.scope[VISIT]
         page = self._page.render_settings(
             self._markup.language(request.scope, None),
-            consent_state={name: visit.consent.answer(name) for name in self._registry.categories},
-            services=visit.consent.services,
-            sent_cookies=visit.sent,
-            has_receipt=bool(visit.consent_id),
-            news=self._news(visit),
-            gpc=visit.has_signal,
+            Asker(
+                consent_state={name: visit.consent.answer(name) for name in self._registry.categories},
+                services=visit.consent.services,
+                sent_cookies=visit.sent,
+                has_receipt=bool(visit.consent_id),
+                news=self._news(visit),
+                gpc=visit.has_signal,
+            ),
             errors=errors,
             next_url=origin.next_path(request, request.query_params.get("next", "")),
             root_path=request.scope["root_path"].removesuffix(self._mount),

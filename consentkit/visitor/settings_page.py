@@ -1,25 +1,24 @@
 """The settings page: choose, see what is declared, see what this browser sent, remove it.
 
-Works without script. Owns the page's view; taking the forms is ``visitor.app``'s.
+Works without script. Owns the page's view; taking the forms is ``settings_endpoint``'s.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 import msgspec
 
+from consentkit.consent.news import Addition
 from consentkit.visitor import views, wording
 from consentkit.visitor.news_wording import NewsView, news_views
 from consentkit.visitor.once import new_once
 from consentkit.web.spelling import spelled_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
     from consentkit.consent.declared import Service
-    from consentkit.consent.news import Addition
     from consentkit.consent.registry import Registry
     from consentkit.settings import Settings
     from consentkit.visitor.shell import Shell
@@ -56,6 +55,26 @@ class AllowedService(msgspec.Struct, frozen=True):
     id: str
     name: str
     about: str
+
+
+class Asker(msgspec.Struct, frozen=True, kw_only=True):
+    """Say who asks for the page.
+
+    Attributes:
+        consent_state: each optional category: granted, denied, or None where there is no answer.
+        services: ids of those that are allowed by themselves.
+        sent_cookies: raw names from the request's Cookie fields; hostile; 200 are shown.
+        has_receipt: something is kept under the visitor's consent id.
+        news: what is new since the visitor's last choice.
+        gpc: the browser sends ``Sec-GPC: 1``.
+    """
+
+    consent_state: Mapping[str, bool | None]
+    services: Collection[str] = ()
+    sent_cookies: Sequence[bytes] = ()
+    has_receipt: bool = False
+    news: Sequence[Addition] = ()
+    gpc: bool = False
 
 
 class SettingsView(msgspec.Struct, frozen=True):
@@ -109,60 +128,52 @@ class SettingsPage:
     def render_settings(
         self,
         language: str,
+        asker: Asker,
         *,
-        consent_state: Mapping[str, bool | None],
-        services: Collection[str] = (),
-        sent_cookies: Sequence[bytes] = (),
-        has_receipt: bool = False,
         next_url: str = "/",
         root_path: str = "",
         saved: bool = False,
-        news: Sequence[Addition] = (),
-        gpc: bool = False,
         errors: Sequence[str] = (),
     ) -> str:
         """Return the page.
 
         Args:
             language: one of the site's; another gets the default.
-            consent_state: each optional category: granted, denied, or None where there is no answer.
-            services: ids of those that are allowed by themselves.
-            sent_cookies: raw names from the request's Cookie fields; hostile; 200 are shown.
-            has_receipt: the visitor has a consent id.
+            asker: whose page it is.
             next_url: where the visitor came from; a path on this site, checked by the caller.
             root_path: ASGI ``root_path``.
             saved: an answer was just taken.
-            news: what is new since the visitor's last choice.
-            gpc: the browser sends ``Sec-GPC: 1``.
             errors: what went wrong, in the visitor's words.
         """
-        say = self._shell.texts[language]
+        view = self._view(self._shell.texts[language], asker, saved=saved, errors=errors)
+        return self._shell.render(
+            "settings.html", language, page="/settings", next_url=next_url, root_path=root_path, view=view
+        )
+
+    def _view(self, say: Catalogue, asker: Asker, *, saved: bool, errors: Sequence[str]) -> SettingsView:
         registry = self._registry
         deny_only = self._settings.consent.deny_only
         is_asked = bool(registry.categories) and not deny_only
-        granted = {category: consent_state.get(category) is True for category in registry.categories}
-        view = SettingsView(
+        granted = {category: asker.consent_state.get(category) is True for category in registry.categories}
+        return SettingsView(
             title=say.gettext("Cookies: your choice") if is_asked else say.gettext("Cookies"),
-            message=wording.saved_message(say, granted, services) if saved and is_asked else "",
+            message=wording.saved_message(say, granted, asker.services) if saved and is_asked else "",
             errors=tuple(errors),
-            signal=wording.signal_message(say) if gpc else "",
+            signal=wording.signal_message(say) if asker.gpc else "",
             sentences=views.first_words(registry, say, self._settings, embeds=self._embeds),
-            news=news_views(news, registry, say),
+            news=news_views(asker.news, registry, say),
             is_asked=is_asked,
             categories=views.category_views(
                 registry,
                 say,
                 default_language=self._shell.texts.default,
-                granted=consent_state,
+                granted=asker.consent_state,
                 deny_only=deny_only,
             ),
-            allowed=tuple(self._allowed(each, say) for each in registry.services if each.id in services),
-            sent=tuple(self._sent(name, say) for name in list(dict.fromkeys(sent_cookies))[:_MAX_SENT]),
-            has_receipt=has_receipt,
+            allowed=tuple(self._allowed(each, say) for each in registry.services if each.id in asker.services),
+            sent=tuple(self._sent(name, say) for name in list(dict.fromkeys(asker.sent_cookies))[:_MAX_SENT]),
+            has_receipt=asker.has_receipt,
             once=new_once(),
-        )
-        return self._shell.render(
-            "settings.html", language, page="/settings", next_url=next_url, root_path=root_path, view=view
         )
 
     def _allowed(self, service: Service, say: Catalogue) -> AllowedService:

@@ -11,13 +11,19 @@ from consentkit.consent.registry import Registry
 from consentkit.settings import Settings
 from consentkit.visitor.embed import Embeds
 from consentkit.visitor.error_page import ErrorPage
-from consentkit.visitor.settings_page import SettingsPage
+from consentkit.visitor.settings_page import Asker, SettingsPage
 from consentkit.visitor.shell import Shell
 from consentkit.web.texts import Texts
 from tests.visitor.markup import Markup
 
 LANGUAGES = ("lv", "ru", "en", "et", "lt")
 UNDECIDED: dict[str, bool | None] = {"preferences": None, "statistics": None, "marketing": None}
+NOBODY = Asker(consent_state=UNDECIDED)
+
+
+def sending(*names: bytes) -> Asker:
+    """Somebody who has not answered, and whose browser sends these cookies."""
+    return Asker(consent_state=UNDECIDED, sent_cookies=names)
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +33,7 @@ def settings_page(shell: Shell, registry: Registry, settings: Settings) -> Setti
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_settings_page_is_whole_and_in_one_language(settings_page: SettingsPage, language: str) -> None:
-    markup = Markup(settings_page.render_settings(language, consent_state=UNDECIDED))
+    markup = Markup(settings_page.render_settings(language, NOBODY))
     assert markup.is_nested
     assert markup.find("html", lang=language)
     assert not markup.find("script")
@@ -36,13 +42,13 @@ def test_the_settings_page_is_whole_and_in_one_language(settings_page: SettingsP
 
 def test_nothing_is_ticked_but_what_was_granted(settings_page: SettingsPage) -> None:
     state = {"preferences": False, "statistics": True, "marketing": None}
-    markup = Markup(settings_page.render_settings("en", consent_state=state))
+    markup = Markup(settings_page.render_settings("en", Asker(consent_state=state)))
     ticked = [box["name"] for box in markup.find("input", type="checkbox") if "checked" in box]
     assert ticked == ["statistics"]
 
 
 def test_accept_reject_and_save_stand_in_forms_of_their_own(settings_page: SettingsPage) -> None:
-    page = settings_page.render_settings("en", consent_state=UNDECIDED, next_url="/shop?a=1&b=2")
+    page = settings_page.render_settings("en", NOBODY, next_url="/shop?a=1&b=2")
     markup = Markup(page)
     forms = markup.find("form", method="post", action="/consentkit/choice")
     assert len(forms) == 3
@@ -52,7 +58,7 @@ def test_accept_reject_and_save_stand_in_forms_of_their_own(settings_page: Setti
 
 
 def test_each_declared_cookie_is_described(settings_page: SettingsPage) -> None:
-    text = Markup(settings_page.render_settings("lv", consent_state=UNDECIDED)).text
+    text = Markup(settings_page.render_settings("lv", NOBODY)).text
     assert "theme Atceras gaišo vai tumšo izskatu SIA Piemērs 365 dienas" in text
     assert "90 dienu" in text
 
@@ -60,9 +66,7 @@ def test_each_declared_cookie_is_described(settings_page: SettingsPage) -> None:
 def test_cookies_of_this_request_are_listed_with_category_and_a_way_to_remove_them(
     settings_page: SettingsPage,
 ) -> None:
-    page = settings_page.render_settings(
-        "en", consent_state=UNDECIDED, sent_cookies=[b"theme", b"visits_9", b"stranger"]
-    )
+    page = settings_page.render_settings("en", sending(b"theme", b"visits_9", b"stranger"))
     markup = Markup(page)
     assert [box["value"] for box in markup.find("input", name="name")] == ["theme", "visits_9", "stranger"]
     assert len(markup.find("form", action="/consentkit/remove")) == 3
@@ -74,8 +78,8 @@ def test_cookies_of_this_request_are_listed_with_category_and_a_way_to_remove_th
 def test_any_cookie_name_is_shown_safely_and_comes_back_unchanged(
     settings_page: SettingsPage, names: list[bytes]
 ) -> None:
-    plain = Markup(settings_page.render_settings("en", consent_state=UNDECIDED, sent_cookies=[b"x"]))
-    markup = Markup(settings_page.render_settings("en", consent_state=UNDECIDED, sent_cookies=names))
+    plain = Markup(settings_page.render_settings("en", sending(b"x")))
+    markup = Markup(settings_page.render_settings("en", sending(*names)))
     returned = [unquote_to_bytes(box["value"] or "") for box in markup.find("input", name="name")]
     assert returned == list(dict.fromkeys(names))
     assert len(markup.find("a")) == len(plain.find("a"))
@@ -84,16 +88,15 @@ def test_any_cookie_name_is_shown_safely_and_comes_back_unchanged(
 
 def test_no_more_names_are_listed_than_a_browser_can_send(settings_page: SettingsPage) -> None:
     names = [b"n%d" % number for number in range(5_000)]
-    markup = Markup(settings_page.render_settings("en", consent_state=UNDECIDED, sent_cookies=names))
+    markup = Markup(settings_page.render_settings("en", sending(*names)))
     assert len(markup.find("input", name="name")) == 200
 
 
 def test_the_page_says_what_was_saved_what_went_wrong_and_that_a_signal_is_honoured(
     settings_page: SettingsPage,
 ) -> None:
-    page = settings_page.render_settings(
-        "en", consent_state=UNDECIDED, saved=True, gpc=True, errors=["It went wrong."]
-    )
+    asker = Asker(consent_state=UNDECIDED, gpc=True)
+    page = settings_page.render_settings("en", asker, saved=True, errors=["It went wrong."])
     text = Markup(page).text
     assert "Saved: optional cookies are off." in text
     assert "Global Privacy Control" in text
@@ -101,7 +104,7 @@ def test_the_page_says_what_was_saved_what_went_wrong_and_that_a_signal_is_honou
 
 
 def test_the_language_switch_names_each_language_in_itself(settings_page: SettingsPage) -> None:
-    markup = Markup(settings_page.render_settings("et", consent_state=UNDECIDED, next_url="/a b"))
+    markup = Markup(settings_page.render_settings("et", NOBODY, next_url="/a b"))
     links = [link for link in markup.find("a") if "hreflang" in link]
     assert [link["hreflang"] for link in links] == list(LANGUAGES)
     assert [link["hreflang"] for link in links if link.get("aria-current")] == ["et"]
@@ -111,7 +114,7 @@ def test_the_language_switch_names_each_language_in_itself(settings_page: Settin
 
 
 def test_pages_lie_under_the_root_path(settings_page: SettingsPage) -> None:
-    markup = Markup(settings_page.render_settings("en", consent_state=UNDECIDED, root_path="/shop"))
+    markup = Markup(settings_page.render_settings("en", NOBODY, root_path="/shop"))
     assert len(markup.find("form", action="/shop/consentkit/choice")) == 3
     assert all((link["href"] or "").startswith("/shop/consentkit/static/") for link in markup.find("link"))
 
