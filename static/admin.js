@@ -94,28 +94,6 @@ async function download(link) {
   }
 }
 
-/** Show below a link what its page says of the request, or take it away again. @param {HTMLAnchorElement} link */
-async function unfold(link) {
-  if (link.ariaExpanded === "true") {
-    link.nextElementSibling?.remove();
-    link.ariaExpanded = "false";
-    return;
-  }
-  link.setAttribute("aria-busy", "true");
-  try {
-    const answer = await fetch(link.href, { redirect: "error" });
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const record = page.querySelector("#record > dl");
-    if (!answer.ok || !record) throw new Error(String(answer.status));
-    link.after(record);
-    link.ariaExpanded = "true";
-  } catch {
-    location.assign(link.href); // to be asked for a purpose, or to read what is wrong
-  } finally {
-    link.removeAttribute("aria-busy");
-  }
-}
-
 /** Hand a file to the browser. @param {Blob} content @param {string} name */
 function save(content, name) {
   const link = document.createElement("a");
@@ -148,11 +126,11 @@ function start() {
   offerCopies();
   document.querySelectorAll("[data-live]").forEach(keepFresh);
   document.addEventListener("click", (event) => {
-    const link = event.target instanceof Element ? event.target.closest("a[data-download], a[data-record]") : null;
+    const link = event.target instanceof Element ? event.target.closest("a[data-download]") : null;
     const isPlain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;
     if (!(link instanceof HTMLAnchorElement) || !isPlain || link.ariaBusy === "true") return;
     event.preventDefault();
-    void ("record" in link.dataset ? unfold(link) : download(link));
+    void download(link);
   });
   document.addEventListener("click", (event) => {
     for (const menu of document.querySelectorAll(".ck-account[open]")) {

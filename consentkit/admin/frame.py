@@ -55,6 +55,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
         languages: links to this page in the other languages; empty where there is but one.
         notice: what was just done; empty = nothing.
         style, script, icon: addresses.
+        rows_script: another, for pages with requests that open in place.
     """
 
     root: str
@@ -70,6 +71,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     notice: str = ""
     style: str
     script: str
+    rows_script: str
     icon: str
 
 
@@ -134,8 +136,8 @@ class Framer:
             look: purpose and case in force.
             notice: a key of `navigation.NOTICES`; another is left out.
         """
-        mount = root_path + self._mount
-        root = f"{mount}/admin"
+        root = f"{root_path}{self._mount}/admin"
+        static = f"{root_path}{self._mount}/static"
         frame = Frame(
             root=root,
             operator=self._operator,
@@ -143,9 +145,10 @@ class Framer:
             looking_for=_looking_for(say, look),
             languages=self._languages(say, root + path, query),
             notice=NOTICES[notice](say) if notice in NOTICES else "",
-            style=f"{mount}/static/{self._assets.hashed_name('admin.css')}",
-            script=f"{mount}/static/{self._assets.hashed_name('admin.js')}",
-            icon=f"{mount}/static/{self._assets.hashed_name('admin.svg')}",
+            style=f"{static}/{self._assets.hashed_name('admin.css')}",
+            script=f"{static}/{self._assets.hashed_name('admin.js')}",
+            rows_script=f"{static}/{self._assets.hashed_name('admin-rows.js')}",
+            icon=f"{static}/{self._assets.hashed_name('admin.svg')}",
         )
         if entrant is not None:
             frame = _with_person(frame, say, path, entrant)

@@ -88,6 +88,12 @@ class Shown:
         """Addresses of the pages of the rows."""
         return [_path(one) for one in self.elements if "data-record" in one.attributes]
 
+    @property
+    def scripts(self) -> list[str]:
+        """Names of the scripts that it loads, without the hashes of their content."""
+        sources = [one.attributes["src"] for one in self.elements if one.name == "script"]
+        return [source.rpartition("/")[2].partition(".")[0] for source in sources]
+
     def links(self, title: str) -> list[str]:
         """Addresses of links with a title, under the admin area."""
         return [_path(one) for one in self.elements if one.attributes.get("title") == title]

@@ -9,6 +9,7 @@ import httpx
 
 from tests.admin.area import Area, run, text_of
 from tests.admin.incidents import hold, looking, requests
+from tests.admin.search_area import Shown
 from tests.archive.installation import detail
 
 
@@ -61,6 +62,7 @@ def test_all_fields_of_a_row_are_a_look_of_their_own_with_its_address_masked(tmp
         async with area:
             investigator = await looking(area, "investigator")
             rows = await investigator.get("/incidents/1/rows")
+            assert Shown(rows).scripts == ["admin", "admin-rows"]
             paths = re.findall(r'href="[^"]*/admin(/incidents/1/rows/row\?at=[^"]+)"', rows.text)
             page = await investigator.get(paths[1])
             assert f"request_id {ids_of(rows)[1]}" in text_of(page)
@@ -98,6 +100,7 @@ def test_addresses_are_shown_for_the_incidents_case_and_that_is_written_down(tmp
             officer = await looking(area, "officer")
             page = await officer.post("/incidents/1/rows/reveal", {})
             assert "203.0.113.66" in text_of(page)
+            assert Shown(page).scripts == ["admin"], "the rows have their fields with them"
             (entry,) = area.installation.audited("incident.reveal")
             assert (entry.rows, entry.case_id, entry.purpose) == (2, "2026-7", "security")
 
