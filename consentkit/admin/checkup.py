@@ -1,7 +1,8 @@
 """The examination of `archive.health`, made at most every few seconds a worker.
 
 Owns keeping the last one: it looks into every open period and may take a second, and a page that many keep open
-asks for it again and again.
+asks for it again and again. And what of it is left out for who need not know where the servers are; who that is,
+the page says.
 """
 
 from __future__ import annotations
@@ -14,13 +15,18 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from consentkit.archive.health import Finding, examine, last_written
+from consentkit.archive.health.servers import examine_servers
 from consentkit.archive.store.condition import Condition, look_at_servers
 from consentkit.errors import StorageError
 
 if TYPE_CHECKING:
     from consentkit.admin.office import Office
+    from consentkit.settings import Settings
 
 FRESH_SECONDS: Final = 10.0
+
+# A server's own words may name its database, and who asked for it.
+_UNTOLD: Final = "an administrator is told why"
 
 
 class Checkup(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +79,22 @@ def checkup(office: Office, *, fresh_seconds: float = FRESH_SECONDS) -> Checkup:
             last.checkup = _made(office)
             last.made_at = time.monotonic()
         return last.checkup
+
+
+def without_places(settings: Settings, examined: Checkup) -> tuple[Finding, ...]:
+    """Return the findings for who need not know where the database servers are.
+
+    Args:
+        settings: in force.
+        examined: what was found.
+    """
+    unnamed = [
+        msgspec.structs.replace(one, host="", database="", fault=_UNTOLD if one.fault else "")
+        for one in examined.servers
+    ]
+    named = examine_servers(settings, examined.servers)
+    instead = dict(zip(named, examine_servers(settings, unnamed), strict=True))
+    return tuple(instead.get(one, one) for one in examined.findings)
 
 
 def _made(office: Office) -> Checkup:

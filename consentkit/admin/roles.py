@@ -18,6 +18,7 @@ Action: TypeAlias = Literal[
     "overview.view",
     "retention.run",
     "health.view",
+    "health.servers",
     "consent.view",
     "consent.receipt",
     "search.run",
@@ -80,7 +81,7 @@ _OFFICERS: Final[tuple[Action, ...]] = (
     "audit.review",
     "settings.view",
 )
-_ADMINS: Final[tuple[Action, ...]] = ("staff.view", "staff.change", "settings.view")
+_ADMINS: Final[tuple[Action, ...]] = ("health.servers", "staff.view", "staff.change", "settings.view")
 
 
 def _table() -> Mapping[Action, frozenset[Role]]:

@@ -146,30 +146,15 @@ def draw(
     ends = [row.until_us for row in live] + [now_us]
     until_us = min(max(ends), now_us + _AHEAD_US)  # what lies ahead of the clock is in the table
     since_us = _before(min([row.since_us for row in live] + [horizon_us]), until_us)
-    recent = list(takewhile(lambda one: since_of(one) >= since_us, gone))
-    before = [_gone_row(say, name, ones) for name, ones in _grouped(recent)]
-    if not live and not before:
+    drawn = [*_gone_rows(say, gone, since_us), *reversed(live)]
+    if not drawn:
         return None
-    drawn = [*reversed(before), *reversed(live)]
-    most = max((_daily(row) for row in drawn), default=0.0) or 1.0
-    classes = dict(_CLASSES)
-    spans = [
-        Span(
-            since_us=row.since_us,
-            until_us=row.until_us,
-            height=_daily(row) / most,
-            css_class=classes[row.kind],
-            title=_title(say, write, row),
-        )
-        for row in drawn
-    ]
-    kinds = {row.kind for row in drawn}
-    names = kind_names(say)
+    names, kinds = kind_names(say), {row.kind for row in drawn}
     return time_line(
         say.gettext(
             "Periods of the request log, from {first} to {last}", first=drawn[0].name, last=drawn[-1].name
         ),
-        spans,
+        _spans(say, write, drawn),
         since_us=since_us,
         until_us=until_us,
         marks_us=(horizon_us,),
@@ -242,8 +227,27 @@ def _row(say: Catalogue, name: str, ones: list[Standing], keys: set[str], holds:
     )
 
 
-def _gone_row(say: Catalogue, name: str, ones: list[Standing]) -> Row:
-    return msgspec.structs.replace(_row(say, name, ones, set(), ()), key="destroyed")
+def _gone_rows(say: Catalogue, gone: Sequence[Standing], since_us: int) -> list[Row]:
+    """Return what went of the time that is drawn, oldest first."""
+    recent = list(takewhile(lambda one: since_of(one) >= since_us, gone))
+    rows = [_row(say, name, ones, set(), ()) for name, ones in reversed(_grouped(recent))]
+    return [msgspec.structs.replace(row, key="destroyed") for row in rows]
+
+
+def _spans(say: Catalogue, write: Writing, drawn: Sequence[Row]) -> list[Span]:
+    """Return a bar for each row, the busiest as high as the drawing."""
+    most = max(map(_daily, drawn)) or 1.0
+    classes = dict(_CLASSES)
+    return [
+        Span(
+            since_us=row.since_us,
+            until_us=row.until_us,
+            height=_daily(row) / most,
+            css_class=classes[row.kind],
+            title=_title(say, write, row),
+        )
+        for row in drawn
+    ]
 
 
 def _kind(ones: list[Standing]) -> str:

@@ -5,7 +5,7 @@ Owns the two tables. No one is in them, so no purpose is asked for.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 import msgspec
@@ -22,24 +22,41 @@ if TYPE_CHECKING:
     from consentkit.archive.search.contents import PeriodFileState, WaitingSegment
 
 
+class _Held(NamedTuple):
+    """A period, and what the server calls the place of its rows; empty where they lie in a file, or are gone."""
+
+    state: PeriodFileState
+    place: str
+
+
 @click.command()
 @config_option
 @json_option
 def segments(*, config: Path | None, as_json: bool) -> None:
-    """List the spool's segments and the periods' files: sizes and states, no request."""
+    """List the spool's segments and the periods' files, or places on a server: sizes and states, no request."""
     session = Session(config)
     archive = Archive(session.settings, session.holdings)
     directory = session.settings.storage.directory
     waiting = list(waiting_segments(archive, directory, session.keyring))
-    periods = period_files(archive)
+    is_on_server = session.holdings.rows.is_shared
+    periods = _on_server(archive) if is_on_server else [_Held(one, "") for one in period_files(archive)]
     if as_json:
         for segment in waiting:
             print_json({"kind": "segment", **msgspec.structs.asdict(segment)})
-        for period in periods:
-            print_json({"kind": "period", **msgspec.structs.asdict(period)})
+        for held in periods:
+            print_json({"kind": "period", **msgspec.structs.asdict(held.state), "place": held.place})
         return
     _print_spool(waiting)
-    _print_periods(periods)
+    _print_periods(periods, is_on_server=is_on_server)
+
+
+def _on_server(archive: Archive) -> list[_Held]:
+    """Return the periods, newest first, each by the name that its place has on the server, and by no file."""
+    names = {one.name: one.place.key_name for one in archive.periods()}
+    return [
+        _Held(msgspec.structs.replace(one, file=""), names.get(one.period, "") if one.file else "")
+        for one in period_files(archive)
+    ]
 
 
 def _print_spool(waiting: list[WaitingSegment]) -> None:
@@ -63,7 +80,7 @@ def _print_spool(waiting: list[WaitingSegment]) -> None:
     _print_table(("segment", "bytes", "frames waiting", "damaged", "file", "worker", "key"), rows)
 
 
-def _print_periods(periods: list[PeriodFileState]) -> None:
+def _print_periods(periods: list[_Held], *, is_on_server: bool) -> None:
     if not periods:
         click.echo("No period is stored yet.")
         return
@@ -72,14 +89,14 @@ def _print_periods(periods: list[PeriodFileState]) -> None:
         (
             one.period,
             one.state,
-            one.file or "-",
+            one.file or place or "-",
             f"{one.bytes:,}",
             "-" if one.rows is None else f"{one.rows:,}",
             "there" if one.has_key else "gone",
         )
-        for one in periods
+        for one, place in periods
     ]
-    _print_table(("period", "state", "file", "bytes", "rows", "key"), rows)
+    _print_table(("period", "state", "place" if is_on_server else "file", "bytes", "rows", "key"), rows)
 
 
 def _print_table(names: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:

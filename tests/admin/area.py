@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import httpx
+import pytest
+from argon2 import PasswordHasher
 
 from consentkit import ConsentKit
 from consentkit.admin import passwords
@@ -18,6 +21,7 @@ from consentkit.admin.people import People
 from consentkit.admin.roles import ROLES
 from consentkit.audit import Actor
 from tests.archive.installation import Installation
+from tests.readymade import begin
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +35,16 @@ STAFF = Actor("operator", "cli")
 
 # What a browser says of a form of our own page, and of a click.
 FORM = {"sec-fetch-site": "same-origin", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+
+
+def _make(folder: Path) -> None:
+    """Make an installation with one person of each role."""
+    _add_everybody(People(Installation(folder).control))
+
+
+def _add_everybody(people: People) -> None:
+    for role in ROLES:
+        people.add(STAFF, role, [role], hashed())
 
 
 class Area:
@@ -49,11 +63,12 @@ class Area:
     """
 
     def __init__(self, folder: Path, *, people: bool = True, retention_days: int = 90, **options: Any) -> None:
+        if people:
+            begin(folder, f"area-{passwords._HASHER.memory_cost}", _make)
         self.installation = Installation(folder, ingest="external", retention_days=retention_days)
         self.people = People(self.installation.control)
-        if people:
-            for role in ROLES:
-                self.people.add(STAFF, role, [role], hashed())
+        if people and not self.people.exist():
+            _add_everybody(self.people)
         self.kit = ConsentKit(self.installation.settings, **options)
         self.app: ASGIApp = self.kit.wrap(site)
         self._clients: list[httpx.AsyncClient] = []
@@ -115,6 +130,18 @@ class Client:
 def hashed() -> str:
     """The hash of `PASSWORD`, made once."""
     return passwords.hash_password(PASSWORD)
+
+
+@contextmanager
+def cheap_hashes() -> Iterator[None]:
+    """Hash with the least that Argon2 takes, until the block ends."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        for cached in (passwords._nobodys, hashed):
+            cached.cache_clear()
+        yield
+    for cached in (passwords._nobodys, hashed):
+        cached.cache_clear()
 
 
 async def site(scope: Scope, receive: Receive, send: Send) -> None:

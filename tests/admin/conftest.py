@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from argon2 import PasswordHasher
 
-from consentkit.admin import passwords
-from tests.admin import area
+from tests.admin.area import cheap_hashes
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -19,14 +17,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def cheap_hashes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Hash with the least that Argon2 takes, but where hashes themselves are tested."""
+def cheap_passwords(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Hash cheaply, but where hashes themselves are tested."""
     if request.module.__name__.endswith(("test_passwords", "test_sign_in_timing")):
         yield
         return
-    monkeypatch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-    for cached in (passwords._nobodys, area.hashed):
-        cached.cache_clear()
-    yield
-    for cached in (passwords._nobodys, area.hashed):
-        cached.cache_clear()
+    with cheap_hashes():
+        yield

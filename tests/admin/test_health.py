@@ -15,14 +15,16 @@ from consentkit import audit
 from consentkit.admin import checkup as checkups
 from consentkit.admin import monitoring
 from consentkit.admin.checks import check_names
-from consentkit.admin.checkup import Checkup, checkup
+from consentkit.admin.checkup import Checkup, checkup, without_places
 from consentkit.admin.figures import figures, spooled
 from consentkit.admin.monitoring import Monitoring, metrics
 from consentkit.admin.office import Office
 from consentkit.archive.health import Finding
+from consentkit.archive.health.servers import examine_servers
 from consentkit.archive.sealing import seal
 from consentkit.archive.store.condition import Condition
 from consentkit.errors import SettingsError
+from consentkit.settings import Settings
 from consentkit.settings.secret import read_monitoring_token
 from consentkit.web.texts import Texts
 from tests.admin.area import Area, run, text_of
@@ -33,6 +35,7 @@ DOCUMENT = (REPOSITORY / "docs" / "monitoring.md").read_text("utf-8")
 TOKEN = "a token of monitoring, in examples"
 WORD = TOKEN.replace(" ", "-").replace(",", "")
 SAY = Texts(("en",), domain="admin")["en"]
+HOST, DATABASE = "db.example.net", "shop_records"
 
 custody = pytest.mark.custody
 
@@ -118,6 +121,35 @@ def test_an_examination_is_made_once_in_a_while(tmp_path: Path, monkeypatch: pyt
     assert len(made) == 1
     assert checkup(office, fresh_seconds=-1) is not first
     assert len(made) == 2
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        pytest.param(Condition(kind="postgresql", host=HOST, database=DATABASE), id="answers"),
+        pytest.param(Condition(kind="postgresql", host=HOST, database=DATABASE, is_writable=False), id="replica"),
+        pytest.param(Condition(kind="clickhouse", host=HOST, database=DATABASE, tables="missing"), id="no tables"),
+        pytest.param(
+            Condition(
+                kind="postgresql", host=HOST, database=DATABASE, fault=f'database "{DATABASE}" does not exist'
+            ),
+            id="does not answer",
+        ),
+    ],
+)
+def test_findings_are_the_same_without_the_places_of_servers(tmp_path: Path, server: Condition) -> None:
+    settings = Settings.from_mapping({}, base=tmp_path)
+    findings = (*examine_servers(settings, [server]), Finding("clock", "good", "right"))
+    assert HOST in findings[0].text
+    assert DATABASE in findings[0].text
+    told = without_places(settings, Checkup(made_us=0, findings=findings, servers=(server,)))
+    assert [(one.check, one.level, one.way_out) for one in told] == [
+        (one.check, one.level, one.way_out) for one in findings
+    ]
+    assert told[1:] == findings[1:]
+    assert told[0].text.startswith(("PostgreSQL ", "ClickHouse "))
+    assert HOST not in told[0].text
+    assert DATABASE not in told[0].text
 
 
 @custody

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
 from consentkit import ConsentKit
-from consentkit.admin import monitoring
+from consentkit.admin import app, monitoring
 from consentkit.admin.people import People
 from consentkit.control import Control
 from consentkit.crypto import Keyring
@@ -67,6 +68,14 @@ class Away:
         return Client(httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers=headers, timeout=60))
 
 
+def assert_says_so(page: httpx.Response) -> None:
+    """The page says that the database does not answer, and what to do."""
+    assert (page.status_code, page.headers.get("retry-after")) == (503, "60"), str(page.request.url.path)
+    assert "The database does not answer" in text_of(page)
+    assert "consentkit doctor" in text_of(page)
+    assert PASSWORD not in page.text
+
+
 @pytest.fixture
 def away(tmp_path: Path, server: PostgreSQL, monkeypatch: pytest.MonkeyPatch) -> Away:
     return Away(tmp_path, server, monkeypatch)
@@ -83,15 +92,35 @@ def test_a_page_of_the_admin_area_says_so_and_what_to_do(away: Away, caplog: pyt
                 pages = [
                     await staff.get("/health"),
                     await staff.get("/"),
-                    await stranger.sign_in("admin"),  # the form itself needs no database
+                    await stranger.sign_in("admin"),
                 ]
         for page in pages:
-            assert (page.status_code, page.headers.get("retry-after")) == (503, "60"), str(page.request.url.path)
-            assert "The database does not answer" in text_of(page)
-            assert "consentkit doctor" in text_of(page)
-            assert PASSWORD not in page.text
+            assert_says_so(page)
         assert "a page of the admin area can't be shown: postgresql" in caplog.text
         assert PASSWORD not in caplog.text
+
+    run(story)
+
+
+def test_the_form_of_the_sign_in_is_shown_for_as_long_as_it_is_known_that_somebody_may(
+    away: Away, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = 0.0
+    monkeypatch.setattr("consentkit.admin.app.time", SimpleNamespace(monotonic=lambda: now_s))
+
+    async def story() -> None:
+        nonlocal now_s
+        async with away:
+            stranger = away.browser()
+            assert (await stranger.get("/sign-in")).status_code == 200
+            away.server.crash()
+            now_s += app._KNOWN_S - 1
+            within = await stranger.get("/sign-in")
+            now_s += 1
+            after = await stranger.get("/sign-in")
+        assert within.status_code == 200
+        assert 'name="password"' in within.text
+        assert_says_so(after)
 
     run(story)
 

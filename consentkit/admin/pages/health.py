@@ -1,6 +1,7 @@
 """Whether all is well: what `consentkit doctor` finds, and the figures beside it.
 
-Owns how findings are put in order for a person: what is wrong first. What is looked at is the archive's.
+Owns how findings are put in order for a person: what is wrong first; and who is told where the database servers
+are. What is looked at is the archive's.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import msgspec
 
 from consentkit.admin.answer import Answer, Entry, Page
 from consentkit.admin.checks import check_names
-from consentkit.admin.checkup import checkup
+from consentkit.admin.checkup import checkup, without_places
 from consentkit.admin.figures import Figures, figures
 from consentkit.admin.visit import Route, Visit
 
@@ -62,8 +63,10 @@ async def get_health(visit: Visit) -> Answer:
     """Show the examination, made anew where the last one is old."""
     examined = await visit.work(checkup, visit.office)
     now = await visit.work(figures, visit.office)
+    is_told_all = visit.entrant.may("health.servers")
+    findings = examined.findings if is_told_all else without_places(visit.office.settings, examined)
     bad, unknown, good = (
-        tuple(_view(visit.say, one) for one in examined.findings if one.level == level) for level in _ORDER
+        tuple(_view(visit.say, one) for one in findings if one.level == level) for level in _ORDER
     )
     view = HealthView(
         made_us=examined.made_us,
