@@ -6,6 +6,7 @@ learns when it asks. Source: PostgreSQL documentation, "Advisory Locks".
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING, Final, Self
 
@@ -16,6 +17,8 @@ from consentkit.control.faults import is_timed_out
 from consentkit.control.locks import Busy
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from psycopg import Connection
 
 # One that reads in many places one after the other needs no more.
@@ -46,15 +49,10 @@ class Sessions:
     def take(self, name: str, *, exclusive: bool, wait_seconds: float) -> AdvisoryLock:
         """Take a lock, as `Control.lock` does."""
         number = lock_number(name)
-        connection = self._borrow()
-        try:
-            is_had = _take(connection, number, exclusive=exclusive, wait_seconds=wait_seconds)
-        except psycopg.Error as exc:
-            connection.close()
-            raise refused(exc, f"the lock {name} can't be had") from None
-        except BaseException:
-            connection.close()
-            raise
+        connection, is_had = self._tried(number, name, exclusive=exclusive)
+        if not is_had and wait_seconds > 0:
+            with _closing_on_error(connection, name):
+                is_had = _wait(connection, number, exclusive=exclusive, wait_seconds=wait_seconds)
         if not is_had:
             self.give_back(connection)
             raise Busy(PLACE, f"{name} is held by another process, after {wait_seconds:g} s; try again")
@@ -80,15 +78,27 @@ class Sessions:
         for connection in idle:
             connection.close()
 
-    def _borrow(self) -> Connection:
+    def _tried(self, number: int, name: str, *, exclusive: bool) -> tuple[Connection, bool]:
+        """Return a connection, and whether it has the lock without waiting.
+
+        Whether an idle one still lives shows by this very question. What it may have taken when it broke is gone
+        with it, so another is asked anew.
+        """
         with self._guard:
-            connection = self._idle.pop() if self._idle else None
+            idle = self._idle.pop() if self._idle else None
+        if idle is not None:
+            with _closing_on_error(idle, name):
+                try:
+                    return idle, _try(idle, number, exclusive=exclusive)
+                except psycopg.OperationalError:
+                    if not idle.closed:
+                        raise
         try:
-            if connection is not None and _answers(connection):
-                return connection
-            return connect(self._url)
+            fresh = connect(self._url)
         except psycopg.Error as exc:
             raise refused(exc, "can't be reached") from None
+        with _closing_on_error(fresh, name):
+            return fresh, _try(fresh, number, exclusive=exclusive)
 
 
 class AdvisoryLock:
@@ -133,12 +143,25 @@ def _answers(connection: Connection) -> bool:
     return True
 
 
-def _take(connection: Connection, number: int, *, exclusive: bool, wait_seconds: float) -> bool:
+@contextlib.contextmanager
+def _closing_on_error(connection: Connection, name: str) -> Iterator[None]:
+    """Close a connection that may hold what nobody knows of."""
+    try:
+        yield
+    except psycopg.Error as exc:
+        connection.close()
+        raise refused(exc, f"the lock {name} can't be had") from None
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _try(connection: Connection, number: int, *, exclusive: bool) -> bool:
     row = connection.execute(_TRY[exclusive], (number,)).fetchone()
-    if row is not None and row[0]:
-        return True
-    if wait_seconds <= 0:
-        return False
+    return row is not None and bool(row[0])
+
+
+def _wait(connection: Connection, number: int, *, exclusive: bool, wait_seconds: float) -> bool:
     # Waiting in the server's own queue is fair; asking again and again is not.
     wait_ms = str(max(int(wait_seconds * 1000), 1))
     connection.execute("SELECT set_config('statement_timeout', '0', false)")

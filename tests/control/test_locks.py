@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from psycopg import sql
 
 from consentkit.control import Busy, Control
 from consentkit.crypto import Keyring
@@ -82,3 +83,44 @@ def test_a_lock_is_lost_with_its_connection_and_says_so(
         assert not held.is_held
         held.release()
         assert other.is_held
+
+
+@pytest.mark.server
+def test_a_lock_is_had_though_the_idle_connections_broke(
+    postgresql: PostgreSQL, postgresql_url: str, tmp_path: Path
+) -> None:
+    control = Control(tmp_path, Keyring.open(tmp_path / "keys", ()), postgresql_url)
+    for _ in range(2):
+        both = [control.lock(name, exclusive=True, wait_seconds=0) for name in ("leader", "hosts")]
+        for each in both:
+            each.release()
+        with postgresql.connect() as connection:
+            ended = connection.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                " WHERE query LIKE '%%unlock_all%%' AND datname = %s",
+                (postgresql_url.rpartition("/")[2],),
+            ).fetchall()
+        assert ended == [(True,), (True,)]
+    with control.lock("leader", exclusive=True, wait_seconds=0) as held:
+        assert held.is_held
+        with pytest.raises(Busy):
+            control.lock("leader", exclusive=True, wait_seconds=0)
+
+
+@pytest.mark.server
+def test_taking_a_lock_and_letting_go_of_it_are_one_question_each(
+    postgresql: PostgreSQL, postgresql_url: str, tmp_path: Path
+) -> None:
+    control = Control(tmp_path, Keyring.open(tmp_path / "keys", ()), postgresql_url)
+    with postgresql.connect() as connection:
+        name = sql.Identifier(postgresql_url.rpartition("/")[2])
+        connection.execute(sql.SQL("ALTER DATABASE {} SET log_statement = 'all'").format(name))
+    control.lock("leader", exclusive=False, wait_seconds=5).release()
+    before = postgresql.log.stat().st_size
+    control.lock("leader", exclusive=False, wait_seconds=5).release()
+    with postgresql.log.open("rb") as log:
+        log.seek(before)
+        asked = [line for line in log.read().decode().splitlines() if "statement:" in line or "execute" in line]
+    assert len(asked) == 2, asked
+    assert "try_advisory_lock_shared" in asked[0]
+    assert "advisory_unlock_all" in asked[1]

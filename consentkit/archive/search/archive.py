@@ -9,9 +9,9 @@ the caller's duty.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
 from copy import copy
-from itertools import islice
 from typing import TYPE_CHECKING, Final, Self
 
 from consentkit.archive.filing import decided
@@ -21,6 +21,7 @@ from consentkit.archive.search.asked import Asked, Part, together
 from consentkit.archive.search.deadline import Deadline
 from consentkit.archive.search.gaps import in_order, waiting_gaps
 from consentkit.archive.search.restricted import Restrictions
+from consentkit.archive.search.sieve import Sieve
 from consentkit.archive.search.stored import Stored
 from consentkit.archive.search.waiting import Losses, Waiting
 from consentkit.archive.spoolreader import SpoolReader
@@ -28,7 +29,7 @@ from consentkit.archive.store.places import TimeIsUp
 from consentkit.errors import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from consentkit.archive.holdings import Holdings
     from consentkit.archive.resolve import Resolvers
@@ -150,6 +151,16 @@ class Archive:
         rotation = self._settings.requestlog.rotate
         return Waiting(reader or self._spool(), periods, rotation, self._resolving, self.decisions)
 
+    def periods_of(self, filters: Filters, waiting: Waiting) -> list[Period]:
+        """Return the periods in the time of a look, newest first; with those that are in the spool alone."""
+        known = {period.name: period for period in (*self.periods(), *waiting.periods.values())}
+        touching = filter(Asked(filters, 0, None, None, oldest_first=False).touches, known.values())
+        return sorted(touching, key=lambda period: period.since_us, reverse=True)
+
+    def sieve(self, filters: Filters, periods: Iterable[Period], waiting: Waiting, deadline: Deadline) -> Sieve:
+        """Return what leaves out some of these periods, which were listed after the spool was loaded."""
+        return Sieve(self.holdings.rows, filters, periods, waiting.periods, deadline)
+
     def decisions(self) -> dict[tuple[str, int], Misfiled]:
         """Return what was decided of segments with records whose time can't be true, by worker and number."""
         return decided(self._catalogue.control)
@@ -207,11 +218,14 @@ class Search:
             waiting.load(asked.filters, deadline)
             self.losses = waiting.losses
             self.gaps.update(waiting.gaps)
-            for periods in self._overlapping(waiting):
-                edge: Cursor | None = place
+            groups = self._overlapping(waiting)
+            sieve = self._archive.sieve(asked.filters, itertools.chain(*groups), waiting, deadline)
+            for periods in groups:
+                kept = [period for period in periods if sieve.keeps(period)]
+                edge: Cursor | None = place if kept else None
                 while edge is not None:
                     deadline.check()
-                    part = self._page(periods, waiting, asked, deadline)
+                    part = self._page(kept, waiting, asked, deadline)
                     asked = asked.less(len(part.rows))
                     yield from part.rows
                     if asked.is_done:
@@ -223,19 +237,18 @@ class Search:
         except TimeIsUp:
             self.reached = place
 
-    def _overlapping(self, waiting: Waiting) -> Iterator[list[Period]]:
-        """Yield the periods asked for, in order; those that overlap, after a change of rotation, together."""
-        known = {period.name: period for period in (*self._archive.periods(), *waiting.periods.values())}
-        periods = sorted(filter(self._asked.touches, known.values()), key=lambda period: period.since_us)
+    def _overlapping(self, waiting: Waiting) -> list[list[Period]]:
+        """Return the periods asked for, in order; those that overlap, after a change of rotation, together."""
+        touching = filter(self._asked.touches, self._archive.periods_of(self._asked.filters, waiting))
         groups: list[list[Period]] = []
         until_us = 0
-        for period in periods:
+        for period in sorted(touching, key=lambda period: period.since_us):
             if groups and period.since_us < until_us:
                 groups[-1].append(period)
             else:
                 groups.append([period])
             until_us = max(until_us, period.until_us)
-        return iter(groups if self._asked.oldest_first else groups[::-1])
+        return groups if self._asked.oldest_first else groups[::-1]
 
     def _page(self, periods: Sequence[Period], waiting: Waiting, asked: Asked, deadline: Deadline) -> Part:
         """Return the next rows of periods that overlap.
@@ -275,5 +288,5 @@ class Search:
 
 def pages(rows: Iterator[Found], size: int = PAGE_ROWS) -> Iterator[list[Found]]:
     """Cut rows into pages, each of which is audited before it is shown."""
-    while page := list(islice(rows, size)):
+    while page := list(itertools.islice(rows, size)):
         yield page

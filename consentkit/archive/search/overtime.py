@@ -59,11 +59,12 @@ def over_time(
         waiting = archive.waiting(archive.periods())  # before the periods: as in a search
         waiting.load(filters, deadline)
         counting = _Counting(archive, waiting, filters, step_us, archive.restrictions())
-        known = {period.name: period for period in (*archive.periods(), *waiting.periods.values())}
-        for period in sorted(known.values(), key=lambda one: one.since_us, reverse=True):
-            if period.since_us < filters.until_us and period.until_us > filters.since_us:
+        periods = archive.periods_of(filters, waiting)
+        sieve = archive.sieve(filters, periods, waiting, deadline)
+        for period in periods:
+            if sieve.keeps(period):
                 counts.update(counting.of(period, deadline))
-                back_to_us = max(period.since_us, filters.since_us)
+            back_to_us = max(period.since_us, filters.since_us)
     except TimeIsUp:
         is_cut = True
     counted = {step * step_us: number for step, number in sorted(counts.items())}

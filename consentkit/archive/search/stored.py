@@ -6,6 +6,7 @@ business; that nobody stays long enough to be in the way of a seal or a destruct
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from consentkit.archive.periodlock import READER_SECONDS, PeriodBusy
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from consentkit.archive.holdings import Holdings
     from consentkit.archive.period import Catalogue, Period
     from consentkit.archive.search.deadline import Deadline
-    from consentkit.archive.store.requeststore import Reader
+    from consentkit.archive.store.places import Place
+    from consentkit.archive.store.requeststore import Held, Reader
 
 T = TypeVar("T")
 Work: TypeAlias = "Callable[[Reader | None, Period], T]"
@@ -63,7 +65,7 @@ class Stored:
         present = self._present(period)
         while present is not None:
             place = present.place
-            done = self._locked(present, work, deadline) if self._rows.exists(place) else None
+            done = self._locked(present, work, deadline) if self._may_exist(place) else None
             if done is not None:
                 return done
             again = self._relisted(present)  # destroyed or written anew since it was listed, or not there yet
@@ -79,12 +81,9 @@ class Stored:
             is_gone = reader is None and not self._rows.exists(period.place)
             return None if is_gone else work(reader, period)
 
-        seconds = min(READER_SECONDS, deadline.remaining)
-        try:
-            lock = self._rows.lock(period.place, exclusive=False, wait_seconds=seconds)
-        except PeriodBusy:
-            deadline.check()
-            raise
+        lock = self._lock(period.place, deadline)
+        if lock is None:
+            return None
         with lock:
             try:
                 return self._rows.read(period.place, in_place)
@@ -92,6 +91,27 @@ class Stored:
                 if self._keyring.was_destroyed(period.key_name):
                     return None
                 raise
+
+    def _may_exist(self, place: Place) -> bool:
+        """Tell whether a place is worth a lock.
+
+        Embedded, a lock is a file, and none is left beside what is gone. On a server it leaves nothing, and the
+        reading itself tells whether there is a place.
+        """
+        return self._rows.is_shared or self._rows.exists(place)
+
+    def _lock(self, place: Place, deadline: Deadline) -> Held | None:
+        """Return a place's shared lock; None where somebody is alone in it and the place is gone already."""
+        with contextlib.suppress(PeriodBusy):
+            return self._rows.lock(place, exclusive=False, wait_seconds=0)
+        if not self._rows.exists(place):
+            return None  # who destroys it may stay for long after that
+        try:
+            seconds = min(READER_SECONDS, deadline.remaining)
+            return self._rows.lock(place, exclusive=False, wait_seconds=seconds)
+        except PeriodBusy:
+            deadline.check()
+            raise
 
     def _present(self, period: Period) -> Period | None:
         """Return a listed period; None where it is destroyed.

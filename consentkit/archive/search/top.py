@@ -87,15 +87,16 @@ def top(
         waiting.load(filters, deadline)
         counting.gaps.update(waiting.gaps)
         losses = waiting.losses
-        known = {period.name: period for period in (*archive.periods(), *waiting.periods.values())}
-        for period in sorted(known.values(), key=lambda one: one.since_us, reverse=True):
-            if period.since_us >= filters.until_us or period.until_us <= filters.since_us:
-                continue
+        periods = archive.periods_of(filters, waiting)
+        sieve = archive.sieve(filters, periods, waiting, deadline)
+        for period in periods:
             if counting.rows >= rows:
                 ended_by = "rows"
                 break
             deadline.check()
-            first_us = counting.add(archive, period, waiting, rows - counting.rows, deadline)
+            first_us: int | None = None
+            if sieve.keeps(period):
+                first_us = counting.add(archive, period, waiting, rows - counting.rows, deadline)
             back_to_us = max(period.since_us, filters.since_us)
             if first_us is not None:
                 back_to_us, ended_by = first_us, "rows"

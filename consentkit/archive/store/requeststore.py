@@ -232,6 +232,14 @@ class RequestStore(Protocol):
         where the place changed under it. Locked, shared.
         """
 
+    def may_match(self, places: Sequence[Place], filters: Filters, *, limit: Limit) -> list[Place]:
+        """Return, in their order, those of some sealed places that a search has to open. Not locked.
+
+        One that is left out was whole at an instant within the call, and had neither a row that meets the filters
+        nor a gap that touches their time. What is gone, or can't be told without opening it, is not left out.
+        TimeIsUp is raised where the limit passed.
+        """
+
     def copy(self, place: Place) -> CopyWriter:
         """Begin an incident's copy in a place that does not exist yet, under its key, which is there."""
 

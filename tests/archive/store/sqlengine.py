@@ -11,7 +11,7 @@ import copy
 import sqlite3
 import threading
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -45,7 +45,7 @@ CREATE TABLE IF NOT EXISTS batch (
   place TEXT, lane, number, worker, segment_number, segment, first_sequence, next_sequence, requests, gaps, digest,
   UNIQUE (place, lane, number));
 """
-CONTENT = ("word", "request", "gap", "batch")
+CONTENT = ("batch", "request", "gap", "word")
 ROW = "time_us, segment, sequence, client, agent, resource, referrer, result, bytes_sent, duration_us, claimed_us"
 BATCH = "lane, number, worker, segment_number, segment, first_sequence, next_sequence, requests, gaps, digest"
 
@@ -176,6 +176,16 @@ class SqlEngine:
 
     def words_by_lookup(self, place: str, lookups: Sequence[int]) -> list[Word]:
         return self._words(place, f"kind = 'client' AND lookup IN ({', '.join(map(str, lookups))})")
+
+    def lacking(self, lookups: Mapping[str, Sequence[int]], since_us: int, until_us: int) -> set[str]:
+        touching = "SELECT count(*) FROM gap WHERE place = ? AND since_us < ? AND until_us >= ?"
+        return {
+            place
+            for place, those in lookups.items()
+            if not self.words_by_lookup(place, those)
+            and not self._number(touching, place, until_us, since_us)
+            and self._number("SELECT count(*) FROM batch WHERE place = ?", place)  # the first that is dropped
+        }
 
     def _words(self, place: str, where: str, *values: object) -> list[Word]:
         select = f"SELECT kind, number, sealed, lookup FROM word WHERE place = ? AND {where}"

@@ -3,77 +3,35 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing
-from functools import partial
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from consentkit.archive.search.deadline import Deadline
-from consentkit.archive.store.clickhouse import ClickHouseEngine
 from consentkit.archive.store.interface import Batch, Filters
 from consentkit.archive.store.places import Place, RowsOf, TimeIsUp
-from consentkit.archive.store.postgresql import PostgresqlEngine
 from consentkit.archive.store.requeststore import Reader
 from consentkit.archive.store.server.engine import NOTHING_SEEN, Engine, Kind, Seen, Word
 from consentkit.errors import StorageError
 from consentkit.requestlog.record import Entry
 from tests.archive.installation import HOUR_US, MONDAY, RESOLVERS, request
 from tests.archive.store.additions import PLACE, SINCE_US, addition, row
+from tests.archive.store.engines import EVERY, LIMITED, opened
 from tests.archive.store.servercore import PERIOD, Hosts, write
 from tests.archive.store.sqlengine import SqlEngine
-from tests.servers import clickhouse
-from tests.servers.chdb import ChdbServer, Session
-from tests.servers.clickhouse import CLUSTER, ClickHouse
-from tests.servers.postgresql import PostgreSQL
 
 BOUNDS_US = (1_000, 1_000_000)
 ONE = "203.0.113.7"
 _names = itertools.count(1)
 
 
-# The engines that end a question at its limit; chdb, in this process, does not.
-LIMITED = [
-    "sqlite",
-    *(pytest.param(name, marks=pytest.mark.server) for name in ("postgresql", "clickhouse", "two shards")),
-]
-
-
-@pytest.fixture(scope="module", params=[*LIMITED, pytest.param("modern", marks=pytest.mark.server)])
+@pytest.fixture(scope="module", params=EVERY)
 def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    with ExitStack() as made:
-        makers: dict[str, Callable[[], Engine]] = {
-            "sqlite": lambda: SqlEngine(tmp_path_factory.mktemp("engine") / "engine.db"),
-            "postgresql": lambda: _postgresql(request, made),
-            "clickhouse": lambda: _clickhouse(request, made, 1),
-            "two shards": lambda: _clickhouse(request, made, 2),
-            "modern": lambda: _modern(request),
-        }
-        opened = makers[request.param]()
-        made.enter_context(closing(opened))
-        opened.prepare()
-        yield opened
-
-
-def _postgresql(request: pytest.FixtureRequest, made: ExitStack) -> Engine:
-    server: PostgreSQL = request.getfixturevalue("postgresql")
-    name = server.make_database()
-    made.callback(server.drop_database, name)
-    return PostgresqlEngine(server.url(name))
-
-
-def _clickhouse(request: pytest.FixtureRequest, made: ExitStack, shards: int) -> Engine:
-    servers: list[ClickHouse] = request.getfixturevalue("clickhouse_servers")[:shards]
-    name = made.enter_context(clickhouse.database_on(servers))
-    return ClickHouseEngine(servers[0].url(name, rest=f"?cluster={CLUSTER}" if shards > 1 else ""))
-
-
-def _modern(request: pytest.FixtureRequest) -> Engine:
-    session: Session = request.getfixturevalue("chdb_session")
-    url = f"clickhouse://127.0.0.1/instant_{next(_names)}"
-    return ClickHouseEngine(url, connect=partial(ChdbServer, session))
+    with opened(request, tmp_path_factory) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -33,14 +33,15 @@ class Condition:
     """The condition of a statement on `request`, or `word`, and the sets of numbers that it names.
 
     Args:
-        place: whose rows.
+        places: whose rows; one or more.
 
     Attributes:
         numbers: to be sent beside the statement.
     """
 
-    def __init__(self, place: str) -> None:
-        self._parts = [f"place = {named(place)}"]
+    def __init__(self, *places: str) -> None:
+        names = ", ".join(map(named, places))
+        self._parts = [f"place = {names}" if len(places) == 1 else f"place IN ({names})"]
         self.numbers: dict[str, Sequence[int]] = {}
 
     @classmethod

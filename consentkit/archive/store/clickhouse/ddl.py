@@ -75,7 +75,7 @@ _ORDERS: Final = {
     "place": "version",
 }
 
-# As they are dropped: what is left is listed until all is gone.
+# As they are dropped: what is left is listed until all is gone, and where batches are left so are all words.
 TABLES: Final = ("request", "word", "place")
 
 # Codecs of columns came with 19.1, T64 with 19.11, the settings below and detached parts by 20.10.

@@ -24,7 +24,7 @@ from consentkit.archive.store.server.engine import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from consentkit.archive.store.clickhouse.server import Of
@@ -43,6 +43,12 @@ class Segment(NamedTuple):
     batches: int
     gaps: int
     stored_us: int
+
+
+class _Marked(NamedTuple):
+    place: bytes
+    batches: int
+    gaps: int
 
 
 class _Ends(NamedTuple):
@@ -129,6 +135,20 @@ class Reading(WordReading):
             origin = origins.get(gap.segment)
             if origin is not None and gap.sequence < origin.mark:
                 yield origin.worker, origin.number, gap
+
+    def lacking(self, lookups: Mapping[str, Sequence[int]], since_us: int, until_us: int) -> set[str]:
+        """Return the places that have neither such a client nor a gap.
+
+        A place is dropped table by table, words after requests: where its batches are there when the words were
+        read, the words were whole. One without a batch is not sure.
+        """
+        found = self.with_clients(lookups)
+        condition = Condition(*lookups)
+        condition.and_("stretch < 0")
+        touching = f"stretch = {GAPS} AND time_us < {until_us:d} AND claimed_us >= {since_us:d}"
+        columns = f"place, sum(stretch = {BATCHES}), sum({touching})"
+        marked = self._read(columns, condition, _Marked, "GROUP BY place")
+        return {one.place.decode() for one in marked if one.batches and not one.gaps} - found
 
     def rows(self, place: str, wanted: Wanted, *, oldest_first: bool, limit: int) -> list[Row]:
         """Return at most so many matching rows, by time; 0 = all."""

@@ -12,7 +12,7 @@ from consentkit.archive.store.clickhouse.ddl import BATCHES
 from consentkit.archive.store.server.engine import KINDS, NOTHING_SEEN, Kind, Word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from consentkit.archive.store.clickhouse.shards import Shards
     from consentkit.archive.store.server.engine import Seen
@@ -63,6 +63,14 @@ class WordReading:
         condition = self._of_kind(place, "client")
         condition.and_(condition.among("lookup", lookups))
         return self._words(condition)
+
+    def with_clients(self, lookups: Mapping[str, Sequence[int]]) -> set[str]:
+        """Return the places that have a client under one of some hashes; those of one place are no other's."""
+        condition = Condition(*lookups)
+        condition.and_(f"kind = {KINDS.index('client')}")
+        condition.and_(condition.among("lookup", [lookup for some in lookups.values() for lookup in some]))
+        statement = f"SELECT DISTINCT place FROM {self._word} WHERE {condition}"
+        return {place.decode() for place in self._server.read(statement, bytes, condition.numbers)}
 
     def _words(self, condition: Condition) -> list[Word]:
         statement = f"SELECT {_WORD} FROM {self._word} WHERE {condition} GROUP BY kind, number"

@@ -11,6 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import psycopg
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
@@ -81,10 +82,17 @@ class Connections:
             yield connection
 
     @contextlib.contextmanager
-    def at_one_instant(self) -> Iterator[Instant]:
-        """Give one connection for all that is read within the block: what is committed meanwhile is not seen."""
-        with telling(None), self._lent() as connection, begun(connection, INSTANT):
-            yield Instant(connection)
+    def at_one_instant(self, question: sql.Composed) -> Iterator[tuple[Instant, bool]]:
+        """Give one connection for all that is read within the block: what is committed meanwhile is not seen.
+
+        Args:
+            question: asked by the message that begins it; with the connection it is told whether a row came.
+        """
+        begin = sql.SQL("{}; {}").format(INSTANT, question)
+        with telling(None), self._lent() as connection, begun(connection, begin) as answers:
+            while answers.nextset():
+                pass
+            yield Instant(connection), answers.fetchone() is not None
 
     @contextlib.contextmanager
     def writing(self, *, lock_ms: int = APPEND_LOCK_MS) -> Iterator[Connection]:
@@ -161,11 +169,11 @@ def _is_quiet(connection: Connection) -> bool:
 
 
 @contextlib.contextmanager
-def begun(connection: Connection, statement: str) -> Iterator[None]:
+def begun(connection: Connection, statement: str | sql.Composed) -> Iterator[psycopg.Cursor[TupleRow]]:
     """Begin a transaction that changes nothing by one message, and end it with the block."""
-    connection.execute(statement)
+    answers = connection.execute(statement)
     try:
-        yield
+        yield answers
     finally:
         if not connection.closed and connection.info.transaction_status != TransactionStatus.ACTIVE:
             with contextlib.suppress(psycopg.Error):  # it broke: nothing was to be kept, and nobody gets it again

@@ -43,9 +43,8 @@ class PostgresqlEngine(Reading):
     @contextlib.contextmanager
     def opened(self, place: str) -> Iterator[Reading | None]:
         """Give what is asked of a place in one snapshot; None where it is not made."""
-        with self._connections.at_one_instant() as lender:
-            reading = Reading(lender)
-            yield reading if reading.is_made(place) else None
+        with self._connections.at_one_instant(places.question_of_made(place)) as (lender, is_made):
+            yield Reading(lender) if is_made else None
 
     def prepare(self) -> None:
         """Make the tables where they are not there, and share what is granted on them with the places."""

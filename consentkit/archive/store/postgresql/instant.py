@@ -11,6 +11,7 @@ import contextlib
 import math
 from typing import TYPE_CHECKING, Final
 
+from psycopg import sql
 from psycopg.pq import TransactionStatus
 
 from consentkit.archive.store.postgresql.cutoff import CutOff
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from consentkit.archive.store.requeststore import Limit
 
 # How a transaction begins in which `Instant` asks.
-INSTANT: Final = (
+INSTANT: Final = sql.SQL(
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 0; SAVEPOINT begun"
 )
 

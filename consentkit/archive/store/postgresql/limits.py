@@ -29,6 +29,10 @@ class Busy(StorageError):
     """Report tables that others did not leave in time."""
 
 
+class NotThere(StorageError):
+    """Report a place whose tables are not there."""
+
+
 @contextlib.contextmanager
 def limited(limit: Limit) -> Iterator[None]:
     """Put what this thread reads within the block under a limit."""
@@ -65,6 +69,7 @@ def telling(limit: Limit | None) -> Iterator[None]:
 
     Raises:
         Busy: a lock was not had.
+        NotThere: a table is not.
         TimeIsUp: the limit has passed.
         StorageError: anything else.
     """
@@ -75,12 +80,12 @@ def telling(limit: Limit | None) -> Iterator[None]:
             limit.check()
         if isinstance(exc, errors.LockNotAvailable | errors.DeadlockDetected):
             raise Busy(PLACE, "others did not leave the tables in time") from None
+        if isinstance(exc, errors.UndefinedTable):
+            raise NotThere(PLACE, "the place's tables are not there") from None
         raise StorageError(PLACE, _reason(exc)) from None
 
 
 def _reason(exc: Exception) -> str:
     if isinstance(exc, errors.InsufficientPrivilege):
         return "the role may not do this; docs/postgresql.md says what it needs"
-    if isinstance(exc, errors.UndefinedTable):
-        return "the place's tables are not there"
     return f"the server can't be reached, or refused ({fault_of(exc)})"

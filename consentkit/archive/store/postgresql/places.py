@@ -47,8 +47,12 @@ def names(connection: Connection) -> dict[str, bool]:
 
 def is_made(connection: Connection, place: str) -> bool:
     """Tell whether a place has its partitions."""
-    found = connection.execute(f"SELECT 1 FROM {SCHEMA}.place WHERE name = %s AND is_made", [place])
-    return found.fetchone() is not None
+    return connection.execute(question_of_made(place)).fetchone() is not None
+
+
+def question_of_made(place: str) -> sql.Composed:
+    """Return what has a row where a place has its partitions, to be sent together with other statements."""
+    return sql.SQL(f"SELECT 1 FROM {SCHEMA}.place WHERE name = {{}} AND is_made").format(sql.Literal(place))
 
 
 def made(connection: Connection) -> list[str]:

@@ -13,11 +13,12 @@ from psycopg.rows import args_row
 
 from consentkit.archive.store.postgresql import places, statements
 from consentkit.archive.store.postgresql.ddl import partition
+from consentkit.archive.store.postgresql.limits import NotThere
 from consentkit.archive.store.postgresql.statements import BATCH_COLUMNS, ROW_COLUMNS, Statement, array
 from consentkit.archive.store.server.engine import KINDS, NOTHING_SEEN, BatchRow, GapRow, Origin, Row, Word
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from consentkit.archive.store.postgresql.connections import Connection
@@ -102,6 +103,14 @@ class Reading:
     def words_by_lookup(self, place: str, lookups: Sequence[int]) -> list[Word]:
         """Return the clients that are found under some keyed hashes."""
         return self._all(statements.words_by_lookup(place, lookups), _word)
+
+    def lacking(self, lookups: Mapping[str, Sequence[int]], since_us: int, until_us: int) -> set[str]:
+        """Return the places that have neither such a client nor a gap; none of them where one was dropped."""
+        places = list(lookups.items())
+        try:
+            return {places[at][0] for at in self._all(statements.lacking(places, since_us, until_us), int)}
+        except NotThere:
+            return set()
 
     def known(self, place: str, kind: Kind, numbers: Sequence[int]) -> set[int]:
         """Return which of these words are there."""

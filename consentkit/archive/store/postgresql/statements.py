@@ -173,6 +173,24 @@ def words_by_lookup(place: str, lookups: Sequence[int]) -> Statement:
     return Statement(text, [array(lookups)])
 
 
+def lacking(places: Sequence[tuple[str, Sequence[int]]], since_us: int, until_us: int) -> Statement:
+    """The indexes of those places that have neither a client under one of their hashes nor a gap of a time.
+
+    Each is asked by the names of its partitions: while they are read they are not dropped, and where one was
+    dropped before, all of it is refused.
+    """
+    each = [
+        f"SELECT {at} WHERE NOT EXISTS (SELECT FROM {partition('word', place)}"
+        " WHERE lookup <> 0 AND lookup = ANY (%s::bigint[]))"
+        f" AND NOT EXISTS (SELECT FROM {partition('gap', place)} WHERE since_us < %s AND until_us >= %s)"
+        for at, (place, _) in enumerate(places)
+    ]
+    values: list[Value] = []
+    for _, lookups in places:
+        values += (array(lookups), until_us, since_us)
+    return Statement(" UNION ALL ".join(each), values)
+
+
 def _where(wanted: Wanted) -> tuple[str, list[Value]]:
     condition, values = _between(wanted.since_us, wanted.until_us)
     conditions = [condition]

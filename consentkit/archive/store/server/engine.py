@@ -195,6 +195,12 @@ class Reading(Protocol):
     def words_by_lookup(self, place: str, lookups: Sequence[int]) -> list[Word]:
         """Return the clients that are found under some keyed hashes."""
 
+    def lacking(self, lookups: Mapping[str, Sequence[int]], since_us: int, until_us: int) -> set[str]:
+        """Return the places that have neither a client under one of their own keyed hashes nor a gap of a time.
+
+        Each was whole while that was asked; one of which this is not sure is not among them.
+        """
+
     def known(self, place: str, kind: Kind, numbers: Sequence[int]) -> set[int]:
         """Return which of these words are there."""
 

@@ -21,6 +21,7 @@ from consentkit.archive.store.server.dictionaries import Dictionaries
 from consentkit.archive.store.server.engine import KINDS
 from consentkit.archive.store.server.reader import ServerReader
 from consentkit.archive.store.server.rewriting import Rewriting, Source
+from consentkit.archive.store.server.sieve import may_match
 from consentkit.archive.store.server.vocabulary import Vocabulary
 from consentkit.archive.store.server.words import Words
 from consentkit.archive.store.server.writer import ServerWriter
@@ -28,12 +29,13 @@ from consentkit.control import Busy
 from consentkit.errors import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Literal
 
     from consentkit.archive.resolve import Resolvers
+    from consentkit.archive.store.interface import Filters
     from consentkit.archive.store.places import Checked, Contents, NotedHeads, Place, RowsOf
-    from consentkit.archive.store.requeststore import Held, Reader, T
+    from consentkit.archive.store.requeststore import Held, Limit, Reader, T
     from consentkit.archive.store.server.engine import Engine
     from consentkit.control import Control
     from consentkit.crypto import Keyring
@@ -137,6 +139,10 @@ class ServerStore:
         """Return what some work with a place came to."""
         with self.reader(place) as reader:
             return work(reader)
+
+    def may_match(self, places: Sequence[Place], filters: Filters, *, limit: Limit) -> list[Place]:
+        """Return the places that a search has to open, by a statement or two for many of them."""
+        return may_match(self._engine, self._keyring, places, filters, limit)
 
     def copy(self, place: Place) -> ServerCopy:
         """Begin an incident's copy."""

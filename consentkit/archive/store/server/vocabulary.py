@@ -60,10 +60,9 @@ class Vocabulary:
 
     def clients_of(self, networks: Sequence[str]) -> list[int]:
         """Return the numbers of the clients whose address is in one of some networks, ascending."""
-        addresses = [_address(network) for network in networks]
-        packed = [address for address in addresses if address is not None]
-        if len(packed) == len(addresses):
-            lookups = [self._words.lookup(address) for address in packed]
+        addresses = exact_addresses(networks)
+        if addresses is not None:
+            lookups = [self._words.lookup(address) for address in addresses]
             found = self._reading.words_by_lookup(self._name, lookups)
             if not found:
                 return []
@@ -87,7 +86,9 @@ class Vocabulary:
         self._dictionary.complete(self._reading, self._name, kind, self._seen, check=self._check)
 
 
-def _address(network: str) -> bytes | None:
-    """Return the packed address that a network is; None where it has several."""
-    parsed = ipaddress.ip_network(network, strict=False)
-    return parsed.network_address.packed if parsed.prefixlen == parsed.max_prefixlen else None
+def exact_addresses(networks: Sequence[str]) -> list[bytes] | None:
+    """Return the packed addresses that networks are; None where one of them has several."""
+    parsed = [ipaddress.ip_network(network, strict=False) for network in networks]
+    if any(one.prefixlen < one.max_prefixlen for one in parsed):
+        return None
+    return [one.network_address.packed for one in parsed]
