@@ -161,7 +161,9 @@ def refused(consentkit: Command) -> int:
     return sum(json.loads(line)["refused"] for line in done.stdout.splitlines())
 
 
-LENGTHS = pytest.mark.parametrize("seconds", [5.0, 60.0], ids=["five seconds", "a minute"])
+LENGTHS = pytest.mark.parametrize(
+    "seconds", [5.0, pytest.param(60.0, marks=pytest.mark.soak)], ids=["five seconds", "a minute"]
+)
 
 
 @LENGTHS
