@@ -38,7 +38,7 @@ purpose = "Counts visits"
 lifetime_days = 30
 """
 
-pytest_plugins = ["tests.servers.postgresql", "tests.servers.clickhouse", "tests.servers.chdb"]
+pytest_plugins = ["tests.readymade", "tests.servers.postgresql", "tests.servers.clickhouse", "tests.servers.chdb"]
 
 Rows = list[dict[str, Any]]
 

@@ -9,6 +9,8 @@ import pytest
 from consentkit.crypto import Keyring, hkdf
 from consentkit.errors import KeyUnavailable, StorageError
 
+pytestmark = pytest.mark.usefixtures("fresh_roots")
+
 OLD, NEW = "an old secret of more than 32 characters", "a new secret of more than 32 characters"
 
 

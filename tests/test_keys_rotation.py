@@ -17,6 +17,8 @@ from consentkit.crypto import BEGUN, Keyring, Rotation, primitives
 from consentkit.errors import KeyUnavailable, StorageError
 from tests.crashing import NAMES, NEW, OLD, filled, opened
 
+pytestmark = pytest.mark.usefixtures("fresh_roots")
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 STEPS = [
     BEGUN, *(f"{name} is rewrapped" for name in sorted(NAMES)), "derived keys are kept", "root.old is linked",

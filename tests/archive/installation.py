@@ -20,6 +20,7 @@ from consentkit.crypto import Keyring
 from consentkit.requestlog.record import Record
 from consentkit.requestlog.spool import Spool
 from consentkit.settings import Settings
+from tests.readymade import begin
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,13 +45,26 @@ def request(time_us: int, url: str, *, address: str = "192.0.2.7") -> Record:
     )  # fmt: skip
 
 
+def _settings(folder: Path, **requestlog: object) -> Settings:
+    return Settings.from_mapping(
+        {"storage": {"directory": str(folder / "data")}, "requestlog": requestlog}, base=folder
+    )
+
+
+def _make(folder: Path) -> None:
+    """Make the keys and the control database of an installation."""
+    storage = _settings(folder).storage
+    storage.directory.mkdir()
+    Control(storage.directory, Keyring.open(storage.keys, ()))
+
+
 class Installation:
     """A data directory and its keys, as the ingester and the command line open them."""
 
     def __init__(self, folder: Path, *, secrets: tuple[str, ...] = (), **requestlog: object) -> None:
-        self.settings = Settings.from_mapping(
-            {"storage": {"directory": str(folder / "data")}, "requestlog": requestlog}, base=folder
-        )
+        if not secrets:
+            begin(folder, "installation", _make)
+        self.settings = _settings(folder, **requestlog)
         self.directory = self.settings.storage.directory
         self.directory.mkdir(exist_ok=True)
         self.keyring = Keyring.open(self.settings.storage.keys, secrets)

@@ -237,7 +237,16 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize("is_ingested", [True, False], ids=["stored", "in the spool"])
+@pytest.fixture(scope="module", params=[True, False], ids=["stored", "in the spool"])
+def searched(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """The rows in a place of their own, which no test changes."""
+    place = Place(tmp_path_factory.mktemp("searched"))
+    fill(place, *ROWS)
+    if request.param:
+        place.ingester().drain()
+    return place
+
+
 @pytest.mark.parametrize(
     ("filters", "numbers"),
     [
@@ -266,13 +275,8 @@ ROWS = [
         (Filters(text="%"), []),
     ],
 )
-def test_each_filter_finds_its_rows_newest_first(
-    place: Place, filters: Filters, numbers: list[int], *, is_ingested: bool
-) -> None:
-    fill(place, *ROWS)
-    if is_ingested:
-        place.ingester().drain()
-    assert place.urls(filters) == [ROWS[number].url for number in numbers]
+def test_each_filter_finds_its_rows_newest_first(searched: Place, filters: Filters, numbers: list[int]) -> None:
+    assert searched.urls(filters) == [ROWS[number].url for number in numbers]
 
 
 def test_pages_go_on_where_the_last_ended(place: Place) -> None:

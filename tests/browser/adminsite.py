@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import uvicorn
 
-from tests.admin.area import FORM, PASSWORD, ROOT, Area
+from tests.admin.area import FORM, PASSWORD, ROOT, Area, cheap_hashes
 from tests.admin.forms import TABLE, Shown
 from tests.admin.hostile import EVERYTHING, fill
 from tests.serving import free_port
@@ -88,10 +88,11 @@ class Site:
 @contextmanager
 def admin_site(folder: Path) -> Iterator[Site]:
     """Serve an installation in which all that can be is hostile, until the block ends."""
-    area = Area(folder)
-    fill(area.installation, area.people)
-    with serving_area(area) as site:
-        yield site
+    with cheap_hashes():
+        area = Area(folder)
+        fill(area.installation, area.people)
+        with serving_area(area) as site:
+            yield site
 
 
 @contextmanager

@@ -59,6 +59,11 @@ MISFITS: Final = """() => {
   return [...new Set([...outside, ...cut])].map((element) => element.outerHTML.slice(0, 100));
 }"""
 
+# The page's markup, and which elements of it can be seen.
+SHOWN: Final = """() => [document.documentElement.outerHTML,
+  ...[...document.querySelectorAll("*")].map((element) =>
+    element.checkVisibility({visibilityProperty: true, opacityProperty: true, contentVisibilityAuto: true}))]"""
+
 # WCAG 2.2, 1.4.12.
 SPACE_TEXT: Final = """() => {
   const sheet = new CSSStyleSheet();

@@ -13,7 +13,7 @@ from tests.admin.forms import ROUTES
 from tests.browser.adminsite import REASON, Site, admin_site, sign_in
 from tests.browser.looks import DESKTOP, LANGUAGES, NARROW, PHONE
 from tests.browser.measures import CONTRASTS, FOCUS, MISFITS
-from tests.browser.test_accessibility import LEAST_CONTRAST, find_faults, put_axe_into
+from tests.browser.test_accessibility import LEAST_CONTRAST, find_faults, find_faults_by_look, put_axe_into
 
 pytestmark = pytest.mark.browser
 
@@ -110,11 +110,7 @@ def _lost_by_keyboard(page: Page) -> list[object]:
 
 def _named_by_axe(page: Page) -> list[object]:
     put_axe_into(page)
-    found: list[object] = []
-    for each in (*DESKTOP[:2], *PHONE[:2]):
-        each.put_on(page)
-        found += find_faults(page)
-    return found
+    return list(find_faults_by_look(page, DESKTOP[:2], PHONE[:2]).items())
 
 
 def _pale(page: Page) -> list[object]:

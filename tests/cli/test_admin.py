@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,9 +19,16 @@ from consentkit.cli.main import group
 from consentkit.control import Control
 from consentkit.crypto import Keyring
 from consentkit.settings import Settings
+from tests.admin.area import cheap_hashes
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 PASSWORD = "a quiet harbour in fog"
+
+
+@pytest.fixture(autouse=True)
+def cheap_passwords() -> Iterator[None]:
+    with cheap_hashes():
+        yield
 
 
 @pytest.fixture
