@@ -132,7 +132,7 @@ locale: .venv/.installed  ## Bring the catalogues up to the texts in code and te
 	words consentkit babel.cfg; words admin babel-admin.cfg
 
 .PHONY: bench
-bench: .venv/.installed packages $(DATABASES)  ## Measure against what would be used instead (an hour)
+bench: .venv/.installed packages $(DATABASES)  ## Measure against what would be used instead
 	@$(BIN)/python -m bench
 
 .PHONY: clean
