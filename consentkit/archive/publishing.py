@@ -108,8 +108,10 @@ class Publisher:
         folder = holdings.directory / FOLDER
         make_folder(folder)
         self._publish_deletions(holdings, folder, now_us)
-        self._publish_heads(holdings, folder, now_us)
-        self._publish_keys(holdings, folder)
+        heads = self._signed_heads(holdings, folder, now_us)
+        self._publish_keys(holdings, folder)  # a new one stands there before anything that it has signed
+        if heads is not None:
+            _write(folder / HEADS, heads)
 
     def _publish_deletions(self, holdings: Holdings, folder: Path, now_us: int) -> None:
         periods = Catalogue(holdings.control, "day").known
@@ -149,23 +151,23 @@ class Publisher:
         live = [due_us(one, self._retention_days, now_us) for one in periods if _is_kept(one)]
         return _second(min(live)) if live else None
 
-    def _publish_heads(self, holdings: Holdings, folder: Path, now_us: int) -> None:
-        path = folder / HEADS
-        now, before = _second(now_us), _read_heads(path)
+    def _signed_heads(self, holdings: Holdings, folder: Path, now_us: int) -> bytes | None:
+        """Return the file of heads; None where it is not time for another, or nothing changed."""
+        now, before = _second(now_us), _read_heads(folder / HEADS)
         # A clock that was set back must not silence it.
         if before is not None and timedelta(0) <= now - before.time < HEADS_EVERY:
-            return
+            return None
         with holdings.control.transaction() as connection:
             heads = _heads(connection, now)
         if before is not None and (before.audit, before.decisions) == (heads.audit, heads.decisions):
-            return
+            return None
         text = msgspec.json.encode(heads)
         signature = signing.sign(holdings.control, holdings.keyring, text)
         with holdings.control.transaction() as connection:
             key = next(key for key in signing.public_keys(connection) if key.key_id == signature.key_id)
         # A line by itself, so that what is fetched again and again can be added to one file.
         signed = SignedHeads(heads=text.decode(), signature=signature, key=key)
-        _write(path, msgspec.json.encode(signed) + b"\n")
+        return msgspec.json.encode(signed) + b"\n"
 
     def _publish_keys(self, holdings: Holdings, folder: Path) -> None:
         with holdings.control.transaction() as connection:

@@ -91,6 +91,18 @@ def test_heads_are_those_of_the_chains_and_are_signed(site: Installation) -> Non
     assert heads(site).time == datetime(2026, 3, 2, tzinfo=UTC)
 
 
+def test_no_heads_are_published_before_the_key_that_signed_them(site: Installation) -> None:
+    in_the_way = folder(site) / "keys.json"
+    in_the_way.mkdir(parents=True)
+    with pytest.raises(OSError, match=r"keys\.json"):
+        Publisher("SIA Piemērs", 10).publish(site.holdings, NOW_US)
+    assert not (folder(site) / "heads.json").exists()
+    in_the_way.rmdir()
+    Publisher("SIA Piemērs", 10).publish(site.holdings, NOW_US)
+    signed = msgspec.json.decode((folder(site) / "heads.json").read_bytes(), type=SignedHeads)
+    assert signed.key in read_key_set(in_the_way.read_bytes()).keys
+
+
 def test_heads_are_published_at_most_once_an_hour(site: Installation) -> None:
     publisher, entry = Publisher("", 10), None
     publisher.publish(site.holdings, MONDAY)

@@ -118,7 +118,11 @@ def test_connections_that_the_server_ended_are_not_used_again(
 ) -> None:
     engine.append(PLACE, [addition([row(SINCE_US, 0)])])
     with postgresql.connect() as connection:
-        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 'test_%'")
+        ended = connection.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname LIKE 'test_%'"
+        ).fetchall()
+    assert ended
+    assert all(is_ended for (is_ended,) in ended)
 
     assert engine.count(PLACE, ALL) == 1
 
