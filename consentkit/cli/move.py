@@ -160,9 +160,12 @@ def _tell(moved: Moved, name: str, *, as_json: bool) -> None:
             {"periods": moved.periods, "incidents": moved.incidents, "rows": moved.rows, "to": name, "bad": bad}
         )
         return
-    click.echo(
-        f"{moved.rows:,} requests of {moved.periods} periods and {moved.incidents} incidents are in {name}."
-    )
+    places = f"{_counted(moved.periods, 'period')} and {_counted(moved.incidents, 'incident')}"
+    click.echo(f"In {name} now: {_counted(moved.rows, 'request')} of {places}.")
     for fault in moved.report.bad:
         click.secho(f"{fault.place}: {fault.reason}", fg="red", err=True)
     click.echo("Verified there: every row, and the audit." if moved.report.is_good else "It does not hold there.")
+
+
+def _counted(number: int, of_what: str) -> str:
+    return f"{number:,} {of_what}{'' if number == 1 else 's'}"

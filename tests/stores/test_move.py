@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from consentkit import audit
-from consentkit.archive.evidence import LogVerification
+from consentkit.archive.evidence import LogVerification, last_verification
 from consentkit.archive.holdings import Holdings
 from consentkit.archive.incident.opening import Opening
 from consentkit.archive.incident.reading import reading
@@ -94,7 +94,11 @@ def test_everything_is_there_and_holds(left: Site, there: Holdings) -> None:
     assert held(there) == copy
     with there.control.transaction() as connection:
         [entry] = audit.newest_first(connection, "store.moved")
+        verified = last_verification(connection)
     assert detail(entry) == {"from": "embedded", "to": "server", "periods": 3, "rows": moved.rows}
+    assert verified is not None
+    assert verified.is_good
+    assert verified.until >= entry.number
 
 
 @to_another_control

@@ -20,7 +20,7 @@ from sqlalchemy import select
 
 from consentkit import audit
 from consentkit.archive.destruction import finish_rewrite, remove_remains
-from consentkit.archive.evidence.verification import LogReport, LogVerification
+from consentkit.archive.evidence.verification import LogReport, LogVerification, record_result
 from consentkit.archive.incident.begun import finish_incident_rewrite
 from consentkit.archive.incident.listing import change as change_incident
 from consentkit.archive.incident.listing import incidents
@@ -139,12 +139,13 @@ class Move:
         return any(self._target.rows.exists(one) and not self._source.rows.exists(one) for one in switched)
 
     def _finished(self) -> Moved:
-        """Mark what was left, and check what is in the new place."""
+        """Mark what was left, check what is in the new place, and tell the audit what that came to."""
         if self._moves_control:
             mark_moved(self._source.directory, self._names[1])
         else:
             mark_requests_moved(self._source.directory, self._names[1].rpartition("+")[2])
         report = LogVerification(self._target).run()
+        record_result(self._target, self._actor, report)
         known = [one for one in Catalogue(self._target.control, "day").known if not one.is_gone]
         held = _held(self._target.control)
         rows = sum(one.rows or 0 for one in known) + sum(one.rows for one in held)
