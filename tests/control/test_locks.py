@@ -116,9 +116,10 @@ def test_taking_a_lock_and_letting_go_of_it_are_one_question_each(
         name = sql.Identifier(postgresql_url.rpartition("/")[2])
         connection.execute(sql.SQL("ALTER DATABASE {} SET log_statement = 'all'").format(name))
     control.lock("leader", exclusive=False, wait_seconds=5).release()
-    before = postgresql.log.stat().st_size
+    said = postgresql.folder / "output"
+    before = said.stat().st_size
     control.lock("leader", exclusive=False, wait_seconds=5).release()
-    with postgresql.log.open("rb") as log:
+    with said.open("rb") as log:
         log.seek(before)
         asked = [line for line in log.read().decode().splitlines() if "statement:" in line or "execute" in line]
     assert len(asked) == 2, asked

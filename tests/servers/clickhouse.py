@@ -7,21 +7,21 @@ same over two shards). A test that stops or kills its server makes one for itsel
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from clickhouse_driver import Client
 from clickhouse_driver.errors import Error
 
+from tests.servers.process import DatabaseServer, environment_of
 from tests.serving import REPOSITORY, free_port
 
 # A URL that holds a password is what must never show in an error.
@@ -30,9 +30,6 @@ PASSWORD = "an-open-secret-of-tests"
 CLUSTER = "two"
 # As `make test` unpacks it: to install it would start a service.
 UNPACKED = REPOSITORY / ".venv" / "clickhouse-server"
-START_SECONDS = 20.0
-STOP_SECONDS = 20.0
-
 
 # What merges leave is deleted within a second, so that a dropped place is soon gone.
 CONFIG = """<?xml version="1.0"?>
@@ -71,11 +68,10 @@ def program() -> tuple[Path, dict[str, str]]:
     unpacked = UNPACKED / "usr" / "sbin" / "clickhouse-server"
     if not unpacked.exists():
         pytest.skip("needs ClickHouse: make test unpacks it, or apt-get install clickhouse-server")
-    libraries = [str(one) for one in (*UNPACKED.glob("usr/lib/*-linux-gnu"), *UNPACKED.glob("lib/*-linux-gnu"))]
-    return unpacked, {**os.environ, "LD_LIBRARY_PATH": ":".join(libraries)}
+    return unpacked, environment_of(UNPACKED)
 
 
-class ClickHouse:
+class ClickHouse(DatabaseServer):
     """A server with one user, `USER`.
 
     Args:
@@ -84,56 +80,17 @@ class ClickHouse:
         shards: ports of the servers of its cluster, `CLUSTER`.
     """
 
+    STOP = signal.SIGTERM
+    CRASH = signal.SIGKILL
+
     def __init__(self, folder: Path, port: int, shards: Sequence[int]) -> None:
-        self.folder = folder
-        self.port = port
-        self._process: subprocess.Popen[bytes] | None = None
-        self._names = itertools.count(1)
+        super().__init__(folder, port)
         for name in ("data", "tmp"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         among = "".join(SHARD.format(port=one, user=USER, password=PASSWORD) for one in shards)
         config = CONFIG.format(folder=folder, port=port, cluster=CLUSTER, shards=among)
         (folder / "config.xml").write_text(config, "utf-8")
         (folder / "users.xml").write_text(USERS.format(user=USER, password=PASSWORD), "utf-8")
-
-    @property
-    def pid(self) -> int:
-        """Of its process."""
-        if self._process is None:
-            raise RuntimeError("the server does not run")
-        return self._process.pid
-
-    def start(self) -> None:
-        """Start it, and wait until it answers."""
-        path, environment = program()
-        with (self.folder / "output").open("ab") as output:
-            self._process = subprocess.Popen(
-                [path, f"--config-file={self.folder / 'config.xml'}"],
-                cwd=self.folder,
-                env=environment,
-                stdout=output,
-                stderr=output,
-            )
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            # The driver complains to its log where nobody listens yet.
-            with (
-                contextlib.suppress(Error, OSError, EOFError),
-                socket.create_connection(("127.0.0.1", self.port), 1),
-            ):
-                self.ask("SELECT 1")
-                return
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"ClickHouse did not come up:\n{(self.folder / 'output').read_text('utf-8')}")
-            time.sleep(0.02)
-
-    def stop(self) -> None:
-        """End it in order."""
-        self._end(signal.SIGTERM)
-
-    def crash(self) -> None:
-        """End it at once, as kill -9 does."""
-        self._end(signal.SIGKILL)
 
     def connect(self, database: str = "default") -> Client:
         """Return a client of the driver itself."""
@@ -149,20 +106,25 @@ class ClickHouse:
         """Return a URL as the settings take it."""
         return f"clickhouse://{USER}:{PASSWORD}@127.0.0.1:{self.port}/{database}{rest}"
 
-    def new_name(self) -> str:
-        """Return the name of a database that is not there."""
-        return f"test_{os.getpid()}_{next(self._names)}"
+    def _run(self, output: BinaryIO) -> subprocess.Popen[bytes]:
+        path, environment = program()
+        return subprocess.Popen(
+            [path, f"--config-file={self.folder / 'config.xml'}"],
+            cwd=self.folder,
+            env=environment,
+            stdout=output,
+            stderr=output,
+        )
 
-    def _end(self, number: signal.Signals) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.send_signal(number)
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    def _answers(self) -> bool:
+        # The driver complains to its log where nobody listens yet.
+        with (
+            contextlib.suppress(Error, OSError, EOFError),
+            socket.create_connection(("127.0.0.1", self.port), 1),
+        ):
+            self.ask("SELECT 1")
+            return True
+        return False
 
 
 @contextlib.contextmanager
@@ -215,3 +177,8 @@ def database_on(servers: Sequence[ClickHouse]) -> Iterator[str]:
     finally:
         for server in servers:
             server.ask(f"DROP DATABASE {name}")
+
+
+def database_of(url: str) -> str:
+    """Return the database that a URL names."""
+    return url.rpartition("/")[2].partition("?")[0]

@@ -7,7 +7,6 @@ dropped at the end). A test that stops or kills its server makes one for itself 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import pwd
 import shutil
@@ -15,14 +14,15 @@ import signal
 import stat
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import psycopg
 import pytest
 from psycopg import sql
 
+from tests.servers.process import DatabaseServer, environment_of
 from tests.serving import REPOSITORY, free_port
 
 # Of the superuser: a URL that holds a password is what must never show in an error.
@@ -30,8 +30,6 @@ OWNER = "ck_test"
 PASSWORD = "an-open-secret-of-tests"
 # As `make test` unpacks it: to install it would start a service.
 UNPACKED = REPOSITORY / ".venv" / "postgresql" / "usr" / "lib" / "postgresql"
-START_SECONDS = 20.0
-STOP_SECONDS = 20.0
 
 HBA = """
 local all all trust
@@ -57,75 +55,29 @@ def folder_of_programs() -> Path:
     return found[0]
 
 
-class PostgreSQL:
+class PostgreSQL(DatabaseServer):
     """A server with one superuser, `OWNER`.
 
     Args:
         folder: for everything it writes; made, and with a path short enough for a socket.
         settings: beside `SETTINGS`.
         is_durable: writes reach the disk, as a test of a lost machine needs it.
-
-    Attributes:
-        port: on 127.0.0.1, where passwords are asked for; the same through all its starts.
     """
+
+    STOP = signal.SIGINT
+    CRASH = signal.SIGQUIT
 
     def __init__(
         self, folder: Path, *, settings: Mapping[str, str] | None = None, is_durable: bool = False
     ) -> None:
-        self.folder = folder
-        self.port = free_port()
-        self.log = folder / "server.log"
+        super().__init__(folder, free_port())
         self._data = folder / "data"
         self._settings = {**SETTINGS, **({} if is_durable else HASTY), **(settings or {})}
-        self._process: subprocess.Popen[bytes] | None = None
         self._user = _user()
-        self._names = itertools.count(1)
-        folder.mkdir(parents=True, exist_ok=True)
         self._give(folder)
         self._programs = _within_reach(folder_of_programs(), folder)
-        # Where it was unpacked, its libraries lie beside it.
-        root = self._programs.parents[4]
-        libraries = [str(one) for one in (*root.glob("usr/lib/*-linux-gnu"), *root.glob("lib/*-linux-gnu"))]
-        self._environment = {**os.environ, "LD_LIBRARY_PATH": ":".join(libraries)}
+        self._environment = environment_of(_root(self._programs))
         self._initialise()
-
-    @property
-    def pid(self) -> int:
-        """Of the first of its processes."""
-        if self._process is None:
-            raise RuntimeError("the server does not run")
-        return self._process.pid
-
-    def start(self) -> None:
-        """Start it, and wait until it answers."""
-        options = {"port": str(self.port), "listen_addresses": "127.0.0.1", **self._settings}
-        given = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [self._programs / "postgres", "-D", self._data, "-k", self.folder, *given],
-                cwd=self.folder,
-                stdout=log,
-                stderr=log,
-                env=self._environment,
-                user=self._user,
-                group=self._user and pwd.getpwnam(self._user).pw_gid,
-                extra_groups=None if self._user is None else [],
-            )
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            with contextlib.suppress(psycopg.OperationalError), self.connect():
-                return
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"PostgreSQL did not come up:\n{self.log.read_text('utf-8', 'replace')}")
-            time.sleep(0.02)
-
-    def stop(self) -> None:
-        """End it in order, whoever is connected."""
-        self._end(signal.SIGINT)
-
-    def crash(self) -> None:
-        """End it at once, as when its machine goes away; the next start recovers."""
-        self._end(signal.SIGQUIT)
 
     def connect(self, database: str = "postgres") -> psycopg.Connection:
         """Connect as the superuser, in autocommit."""
@@ -137,7 +89,7 @@ class PostgreSQL:
 
     def make_database(self) -> str:
         """Make an empty database, and return its name."""
-        name = f"test_{os.getpid()}_{next(self._names)}"
+        name = self.new_name()
         with self.connect() as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         return name
@@ -146,6 +98,25 @@ class PostgreSQL:
         """Drop a database, whoever is connected."""
         with self.connect() as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def _run(self, output: BinaryIO) -> subprocess.Popen[bytes]:
+        options = {"port": str(self.port), "listen_addresses": "127.0.0.1", **self._settings}
+        given = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        return subprocess.Popen(
+            [self._programs / "postgres", "-D", self._data, "-k", self.folder, *given],
+            cwd=self.folder,
+            stdout=output,
+            stderr=output,
+            env=self._environment,
+            user=self._user,
+            group=self._user and pwd.getpwnam(self._user).pw_gid,
+            extra_groups=None if self._user is None else [],
+        )
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(psycopg.OperationalError), self.connect():
+            return True
+        return False
 
     def _initialise(self) -> None:
         password = self.folder / "password"
@@ -172,17 +143,6 @@ class PostgreSQL:
     def _give(self, path: Path) -> None:
         if self._user is not None:
             shutil.chown(path, self._user)
-
-    def _end(self, number: signal.Signals) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.send_signal(number)
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 @contextlib.contextmanager
@@ -227,10 +187,13 @@ def _user() -> str | None:
 
 def _within_reach(programs: Path, folder: Path) -> Path:
     """Return the programs where that user can run them: below root's home he can't."""
-    root = programs.parents[4]  # of usr/lib/postgresql/VERSION/bin
     if os.geteuid() != 0 or all(one.stat().st_mode & stat.S_IXOTH for one in programs.parents):
         return programs
     copied = folder / "unpacked"
-    shutil.copytree(root, copied, symlinks=True, ignore=shutil.ignore_patterns("packages"))
+    shutil.copytree(_root(programs), copied, symlinks=True, ignore=shutil.ignore_patterns("packages"))
     copied.chmod(0o755)
-    return copied / programs.relative_to(root)
+    return copied / programs.relative_to(_root(programs))
+
+
+def _root(programs: Path) -> Path:
+    return programs.parents[4]  # of usr/lib/postgresql/VERSION/bin

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from consentkit.archive.store.server.engine import KINDS, Addition, BatchRow, GapRow, Row, Wanted, Word
 
 PLACE = "period/2026-11-23.1"
+SHARED = "period/2026-11-20.1"  # which many tests read
 DAY_US = 86_400_000_000
 SINCE_US = 20_780 * DAY_US
 UNTIL_US = SINCE_US + DAY_US
 ALL = Wanted(SINCE_US, UNTIL_US)
+GREATEST = 2**63 - 1
 
 
 def row(time_us: int, sequence: int, *, segment: int = 1, client: int = 11, agent: int = 21, **other: int) -> Row:
@@ -67,6 +69,11 @@ def many(count: int, *, lane: str, segment: int, batch_rows: int = 100, seed: in
         ]
         added.append(addition(rows, lane=lane, number=number, segment=segment))
     return added
+
+
+def rows_of(added: Sequence[Addition]) -> list[Row]:
+    """All rows that batches bring, as they come."""
+    return [row for one in added for row in one.rows]
 
 
 # Each differs from the others in what a search asks for.

@@ -20,12 +20,15 @@ from tests.servers.postgresql import PostgreSQL
 
 _names = itertools.count(1)
 
-# The engines that end a question at its limit; chdb, in this process, does not.
-LIMITED = [
-    "sqlite",
-    *(pytest.param(name, marks=pytest.mark.server) for name in ("postgresql", "clickhouse", "two shards")),
+SERVERS = [
+    pytest.param(name, marks=pytest.mark.server) for name in ("postgresql", "clickhouse", "two shards", "modern")
 ]
-EVERY = [*LIMITED, pytest.param("modern", marks=pytest.mark.server)]
+EVERY = ["sqlite", *SERVERS]
+# chdb, within this process, has no connections, ends no question at its limit, and is told numbers as digits.
+EVERY_BUT_CHDB = EVERY[:-1]
+CONNECTED = SERVERS[:-1]
+# These store one batch after the other, so that the same call again completes what broke off.
+COMPLETING = SERVERS[1:]
 
 
 @contextmanager

@@ -11,13 +11,13 @@ import copy
 import sqlite3
 import threading
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from consentkit.archive.store.requeststore import Limit
 from consentkit.archive.store.server.engine import (
-    KINDS,
     NOTHING_SEEN,
     Addition,
     BatchRow,
@@ -31,25 +31,8 @@ from consentkit.archive.store.server.engine import (
     Wanted,
     Word,
 )
-
-TABLES = """
-CREATE TABLE IF NOT EXISTS place (name TEXT PRIMARY KEY, is_made INTEGER, is_draft INTEGER);
-CREATE TABLE IF NOT EXISTS word (
-  place TEXT, kind TEXT, number INTEGER, sealed BLOB, lookup INTEGER, UNIQUE (place, kind, number));
-CREATE TABLE IF NOT EXISTS request (
-  place TEXT, time_us, segment, sequence, client, agent, resource, referrer, result, bytes_sent, duration_us,
-  claimed_us, UNIQUE (place, segment, sequence));
-CREATE TABLE IF NOT EXISTS gap (
-  place TEXT, segment, sequence, since_us, until_us, sealed, UNIQUE (place, segment, sequence));
-CREATE TABLE IF NOT EXISTS batch (
-  place TEXT, lane, number, worker, segment_number, segment, first_sequence, next_sequence, requests, gaps, digest,
-  UNIQUE (place, lane, number));
-"""
-CONTENT = ("batch", "request", "gap", "word")
-ROW = "time_us, segment, sequence, client, agent, resource, referrer, result, bytes_sent, duration_us, claimed_us"
-BATCH = "lane, number, worker, segment_number, segment, first_sequence, next_sequence, requests, gaps, digest"
-
-Conditions = tuple[str, list[Any]]
+from consentkit.errors import StorageError
+from tests.archive.store.sqltables import BATCH, CONTENT, ROW, TABLES, Conditions, conditions
 
 
 class SqlEngine:
@@ -114,20 +97,19 @@ class SqlEngine:
         self._all("DELETE FROM place WHERE name = ?", place)
 
     def left(self, place: str) -> int:
-        return sum(self._number(f"SELECT count(*) FROM {table} WHERE place = ?", place) for table in CONTENT)
+        made = self._number("SELECT count(*) FROM place WHERE name = ? AND (is_made OR is_draft)", place)
+        of_place = (self._number(f"SELECT count(*) FROM {table} WHERE place = ?", place) for table in CONTENT)
+        return made + sum(of_place)
 
     def size_bytes(self, place: str) -> int:
         return self.left(place) * 100
 
     def append(self, place: str, additions: Sequence[Addition]) -> None:
-        for batch, words, rows, gaps in additions:
-            with self._lock:
-                last = self.last_batch(place, batch.lane)
-                if batch.number != (last.number if last else 0) + 1:
-                    raise Outrun
-                mark = "SELECT coalesce(max(next_sequence), 0) FROM batch WHERE place = ? AND segment = ?"
-                if batch.first_sequence < self._number(mark, place, batch.segment):
-                    raise Outrun
+        if not self.is_made(place):
+            raise StorageError("engine", "the place is not made")
+        with self._lock:
+            self._check_ends(place, [one.batch for one in additions])
+            for batch, words, rows, gaps in additions:
                 self.insert("word", place, words)
                 self.insert("gap", place, gaps)
                 self.insert("request", place, rows)
@@ -144,7 +126,7 @@ class SqlEngine:
     def marks(self, place: str, *, newest: int = 0) -> dict[tuple[str, int], int]:
         rows = self._all(
             "SELECT worker, segment_number, max(next_sequence) FROM batch WHERE place = ? AND rowid <= ?"
-            " GROUP BY 1, 2 ORDER BY 2 DESC LIMIT ?",
+            " GROUP BY 1, 2 ORDER BY max(rowid) DESC LIMIT ?",
             place,
             self._last_batch(),
             newest or -1,
@@ -247,17 +229,13 @@ class SqlEngine:
         self, place: str, since_us: int, until_us: int, bounds_us: Sequence[int]
     ) -> Iterator[tuple[int, int, int, int, int, int]]:
         where, values = self._counted(Wanted(since_us, until_us))
-        for row in map(
-            Row._make, self._all(f"SELECT {ROW} FROM request WHERE place = ? AND {where}", place, *values)
-        ):
-            yield (
-                row.client,
-                row.agent,
-                row.resource,
-                row.result,
-                bisect_right(bounds_us, row.duration_us),
-                1,
-            )
+        select = f"SELECT client, agent, resource, result, duration_us FROM request WHERE place = ? AND {where}"
+        alike = Counter(
+            (*same, bisect_right(bounds_us, duration_us))
+            for *same, duration_us in self._all(select, place, *values)
+        )
+        for what, count in alike.items():
+            yield (*what, count)
 
     @contextlib.contextmanager
     def limited(self, limit: Limit) -> Iterator[None]:
@@ -279,10 +257,25 @@ class SqlEngine:
             marks = ", ".join("?" * (len(rows[0]) + 1))
             with self._lock:
                 self.connection.execute("BEGIN IMMEDIATE")
-                self.connection.executemany(
-                    f"INSERT OR IGNORE INTO {table} VALUES ({marks})", [(place, *row) for row in rows]
-                )
+                try:
+                    self.connection.executemany(
+                        f"INSERT OR IGNORE INTO {table} VALUES ({marks})", [(place, *row) for row in rows]
+                    )
+                except OverflowError:
+                    self.connection.execute("ROLLBACK")
+                    raise StorageError("engine", "a number does not fit into 64 bits") from None
                 self.connection.execute("COMMIT")
+
+    def _check_ends(self, place: str, batches: Sequence[BatchRow]) -> None:
+        lanes, segments = (
+            f"SELECT {name}, max({end}) FROM batch WHERE place = ? GROUP BY 1"
+            for name, end in (("lane", "number"), ("segment", "next_sequence"))
+        )
+        ends, marks = dict(self._all(lanes, place)), dict(self._all(segments, place))
+        for batch in batches:
+            if batch.number != ends.get(batch.lane, 0) + 1 or batch.first_sequence < marks.get(batch.segment, 0):
+                raise Outrun
+            ends[batch.lane], marks[batch.segment] = batch.number, batch.next_sequence
 
     def _last_batch(self) -> int:
         return 2**63 - 1 if self.batches_seen is None else self.batches_seen
@@ -303,31 +296,3 @@ class SqlEngine:
             self.limit.check()
         with self._lock:
             return self.connection.execute(statement, values).fetchall()
-
-
-def conditions(wanted: Wanted) -> Conditions:
-    """Return the conditions over a row, and their values."""
-    parts = ["time_us >= ? AND time_us < ?"]
-    values: list[Any] = [wanted.since_us, wanted.until_us]
-    for column, numbers in wanted.all_of:
-        parts.append(among(column, numbers))
-    if wanted.any_of:
-        parts.append(f"({' OR '.join(among(column, numbers) for column, numbers in wanted.any_of)})")
-    if wanted.statuses:
-        parts.append(f"({' OR '.join(['result / 4 BETWEEN ? AND ?'] * len(wanted.statuses))})")
-        values += [bound for pair in wanted.statuses for bound in pair]
-    if wanted.outcome is not None:
-        parts.append("result % 4 = ?")
-        values.append(wanted.outcome)
-    for clients, since_us, until_us, agents in wanted.none_of:
-        of_agents = "" if agents is None else f" AND {among('agent', agents)}"
-        parts.append(f"NOT ({among('client', clients)} AND time_us >= ? AND time_us < ?{of_agents})")
-        values += [since_us, until_us]
-    return " AND ".join(parts), values
-
-
-def among(column: str, numbers: Sequence[int]) -> str:
-    """Return the condition that a column has one of some numbers."""
-    if column not in KINDS:
-        raise ValueError(column)
-    return f"{column} IN ({', '.join(map(str, map(int, numbers)))})"

@@ -10,22 +10,19 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from clickhouse_driver import Client
 from clickhouse_driver.block import RowOrientedBlock
 from clickhouse_driver.bufferedwriter import BufferedSocketWriter
 
-from consentkit.archive.search.deadline import Deadline
 from consentkit.archive.store.clickhouse import ClickHouseEngine, appending, places
 from consentkit.archive.store.clickhouse.ddl import columns_of
 from consentkit.archive.store.clickhouse.ledger import lane_number, lines
-from consentkit.archive.store.places import TimeIsUp
-from consentkit.archive.store.server.engine import Addition, Outrun, Row
+from consentkit.archive.store.server.engine import Addition, Outrun
 from consentkit.errors import StorageError
-from tests.archive.store.additions import ALL, PLACE, SINCE_US, addition, many, row
-from tests.servers.clickhouse import CLUSTER, PASSWORD, USER, ClickHouse, serving
+from tests.archive.store.additions import PLACE, SINCE_US, addition, many, row, rows_of
+from tests.servers.clickhouse import CLUSTER, ClickHouse, database_of, serving
 from tests.serving import REPOSITORY
 
 pytestmark = pytest.mark.server
@@ -44,20 +41,8 @@ for at in range(last.number if last else 0, len(batches), 3):
 
 
 @pytest.fixture
-def engine(clickhouse_url: str) -> Iterator[ClickHouseEngine]:
-    made = ClickHouseEngine(clickhouse_url)
-    made.prepare()
-    made.make(PLACE)
-    yield made
-    made.close()
-
-
-def rows_of(batches: list[Addition]) -> list[Row]:
-    return [one for batch in batches for one in batch.rows]
-
-
-def database(url: str) -> str:
-    return url.rpartition("/")[2]
+def engine(clickhouse_engine: ClickHouseEngine) -> ClickHouseEngine:
+    return clickhouse_engine
 
 
 def test_a_process_killed_amid_appending_loses_and_doubles_nothing(
@@ -216,9 +201,9 @@ def under_way(
     server: ClickHouse, url: str, given: Addition, *, share: float = 1.0
 ) -> Iterator[Callable[[], None]]:
     """Send a batch as `append` does, or a share of it, but not the end; the function that is given sends that."""
-    client = server.connect(database(url))
+    client = server.connect(database_of(url))
     settings = {"strings_as_bytes": True}
-    name = places.query_id(database(url), PLACE, f"lane/{lane_number(given.batch.lane):x}")
+    name = places.query_id(database_of(url), PLACE, f"lane/{lane_number(given.batch.lane):x}")
     with client.disconnect_on_error("", settings):
         statement = f"INSERT INTO request ({', '.join(columns_of('request'))}) VALUES"
         client.connection.send_query(statement, query_id=name)
@@ -258,207 +243,3 @@ def bytes_of(client: Client, block: RowOrientedBlock) -> bytes:
     connection.fout = true_writer
     connection.block_out = connection.get_block_out_stream()
     return b"".join(receiving)
-
-
-def test_hosts_write_one_place_at_once_each_in_its_lane(
-    clickhouse_cluster_url: str, clickhouse_servers: list[ClickHouse]
-) -> None:
-    engine = ClickHouseEngine(clickhouse_cluster_url)
-    engine.prepare()
-    lanes = {f"lane-{number}": many(3_000, lane=f"lane-{number}", segment=number) for number in range(4)}
-    other = "period/2026-11-24.1"
-    for place in (PLACE, other):
-        engine.make(place)
-        writers = [
-            threading.Thread(target=append_in_steps, args=(clickhouse_cluster_url, place, batches))
-            for batches in lanes.values()
-        ]
-        for writer in writers:
-            writer.start()
-        for writer in writers:
-            writer.join()
-
-    for place in (PLACE, other):
-        assert list(engine.in_order(place)) == [one for batches in lanes.values() for one in rows_of(batches)]
-    name = clickhouse_cluster_url.rpartition("/")[2].partition("?")[0]
-    for server in clickhouse_servers:
-        assert server.ask(f"SELECT count() > 1000 FROM {name}.request_local") == [(1,)]
-    engine.drop(PLACE)
-    assert engine.left(PLACE) == 0
-    assert engine.count(other, ALL) == 12_000
-    engine.close()
-
-
-def append_in_steps(url: str, place: str, batches: list[Addition]) -> None:
-    engine = ClickHouseEngine(url)
-    for at in range(0, len(batches), 5):
-        engine.append(place, batches[at : at + 5])
-    engine.close()
-
-
-def test_a_copy_of_a_host_that_writes_at_once_is_outrun_and_doubles_nothing(clickhouse_url: str) -> None:
-    engine = ClickHouseEngine(clickhouse_url)
-    engine.prepare()
-    engine.make(PLACE)
-    batches = many(4_000, lane="lane-a", segment=1)
-    outruns: list[int] = []
-
-    def host() -> None:
-        own = ClickHouseEngine(clickhouse_url)
-        last = 0
-        while last < len(batches):
-            try:
-                own.append(PLACE, batches[last : last + 1])
-            except Outrun:
-                outruns.append(last)
-            found = own.last_batch(PLACE, "lane-a")
-            last = found.number if found else 0
-        own.close()
-
-    hosts = [threading.Thread(target=host) for _ in range(3)]
-    for one in hosts:
-        one.start()
-    for one in hosts:
-        one.join()
-
-    assert list(engine.in_order(PLACE)) == rows_of(batches)
-    assert list(engine.batches(PLACE)) == [one.batch for one in batches]
-    engine.close()
-
-
-def test_an_outage_is_told_without_the_password_and_is_over_with_the_next_call() -> None:
-    with serving() as (server,):
-        engine = ClickHouseEngine(server.url())
-        engine.prepare()
-        engine.make(PLACE)
-        engine.append(PLACE, [addition([row(SINCE_US, 0)])])
-        server.stop()
-
-        for ask in (
-            lambda: engine.count(PLACE, ALL),
-            lambda: list(engine.in_order(PLACE)),
-            lambda: engine.append(PLACE, [addition([row(SINCE_US, 1)], number=2)]),
-            lambda: engine.drop(PLACE),
-            engine.places,
-            engine.prepare,
-        ):
-            with pytest.raises(StorageError, match="can't be reached") as refused:
-                ask()
-            assert PASSWORD not in str(refused.value)
-            assert USER not in str(refused.value)
-
-        server.start()
-        engine.append(PLACE, [addition([row(SINCE_US, 1)], number=2)])
-        assert engine.count(PLACE, ALL) == 2
-        engine.close()
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ((PASSWORD, "another-one"), "does not let us in"),
-        (("/default", "/not_there"), "the database is not there"),
-    ],
-    ids=["password", "database"],
-)
-def test_a_refusal_is_told_by_its_kind(
-    clickhouse_servers: list[ClickHouse], change: tuple[str, str], said: str
-) -> None:
-    engine = ClickHouseEngine(clickhouse_servers[0].url().replace(*change))
-
-    with pytest.raises(StorageError, match=said) as refused:
-        engine.places()
-
-    engine.close()
-    assert "another-one" not in str(refused.value)
-
-
-def test_a_cluster_that_is_not_there_is_told(clickhouse_servers: list[ClickHouse]) -> None:
-    engine = ClickHouseEngine(clickhouse_servers[0].url(rest="?cluster=three"))
-
-    with pytest.raises(StorageError, match="no such cluster"):
-        engine.prepare()
-    engine.close()
-
-
-def test_a_table_of_others_is_not_taken_for_ours(
-    clickhouse_url: str, clickhouse_servers: list[ClickHouse]
-) -> None:
-    clickhouse_servers[0].ask(f"CREATE TABLE {database(clickhouse_url)}.word (a Int8) ENGINE = Memory")
-
-    engine = ClickHouseEngine(clickhouse_url)
-    with pytest.raises(StorageError, match="a database of its own"):
-        engine.prepare()
-    engine.close()
-
-
-def test_what_takes_longer_than_it_may_is_ended_on_both_sides(
-    engine: ClickHouseEngine, clickhouse_url: str, clickhouse_servers: list[ClickHouse]
-) -> None:
-    server = clickhouse_servers[0]
-    engine.append(PLACE, many(2_000, lane="lane-a", segment=1))
-    names = ", ".join(name for name in columns_of("request") if name != "sequence")
-    server.ask(
-        f"INSERT INTO {database(clickhouse_url)}.request ({names}, sequence)"
-        f" SELECT {names}, 100000 + number FROM {database(clickhouse_url)}.request"
-        " CROSS JOIN (SELECT number FROM system.numbers LIMIT 2000) WHERE stretch >= 0"
-    )
-    started = time.monotonic()
-
-    def ask_much() -> None:
-        while True:
-            engine.counts(PLACE, ALL, ("step", 1))
-            list(engine.alike(PLACE, 0, 2**62, [*range(200)]))
-
-    with pytest.raises(TimeIsUp), engine.limited(Deadline(0.3)):
-        ask_much()
-
-    assert time.monotonic() - started < 3
-    time.sleep(1.0)
-    assert server.ask("SELECT count() FROM system.processes WHERE query LIKE '%duration_us%'") == [(1,)]
-    assert engine.count(PLACE, ALL) > 2_000_000
-
-
-def test_nothing_is_asked_when_the_time_is_up_already(engine: ClickHouseEngine) -> None:
-    with pytest.raises(TimeIsUp), engine.limited(Deadline(0)):
-        engine.count(PLACE, ALL)
-
-    assert engine.count(PLACE, ALL) == 0
-
-
-def test_a_stream_that_is_left_early_is_in_nobody_s_way(engine: ClickHouseEngine) -> None:
-    engine.append(PLACE, many(15_000, lane="lane-a", segment=2))
-    for _ in range(40):  # more often than there are connections
-        stream = engine.in_order(PLACE)
-        next(stream)
-        del stream
-
-    assert engine.count(PLACE, ALL) == 15_000
-    engine.drop(PLACE)
-    assert engine.left(PLACE) == 0
-
-
-def test_what_merges_left_is_counted_until_it_is_deleted(
-    engine: ClickHouseEngine, clickhouse_url: str, clickhouse_servers: list[ClickHouse]
-) -> None:
-    server, name = clickhouse_servers[0], database(clickhouse_url)
-    for number in range(1, 9):
-        engine.append(PLACE, [addition([row(SINCE_US, number)], number=number)])
-    server.ask(f"OPTIMIZE TABLE {name}.request FINAL")
-
-    assert engine.left(PLACE) > 8 + 8 + 1  # requests, batches, the place; words, and what was merged
-    engine.drop(PLACE)
-    assert engine.left(PLACE) == 0
-    assert server.ask(f"SELECT count() FROM system.parts WHERE database = '{name}'") == [(0,)]
-
-
-def test_a_driver_that_logs_shows_no_password(
-    engine: ClickHouseEngine, caplog: pytest.LogCaptureFixture, tmp_path: Path
-) -> None:
-    caplog.set_level("DEBUG", "clickhouse_driver")
-
-    engine.append(PLACE, [addition([row(SINCE_US, 0)])])
-    engine.count(PLACE, ALL)
-
-    assert caplog.text
-    assert PASSWORD not in caplog.text

@@ -19,7 +19,7 @@ from consentkit.errors import StorageError
 from consentkit.requestlog.record import Entry
 from tests.archive.installation import HOUR_US, MONDAY, RESOLVERS, request
 from tests.archive.store.additions import PLACE, SINCE_US, addition, row
-from tests.archive.store.engines import EVERY, LIMITED, opened
+from tests.archive.store.engines import EVERY, EVERY_BUT_CHDB, opened
 from tests.archive.store.servercore import PERIOD, Hosts, write
 from tests.archive.store.sqlengine import SqlEngine
 
@@ -125,7 +125,7 @@ def test_rows_whose_batch_broke_off_are_not_counted(hosts: Hosts, tmp_path: Path
             assert sum(one.requests for one in reader.hour_requests(MONDAY, BOUNDS_US)) == 7
 
 
-@pytest.mark.parametrize("engine", LIMITED, indirect=True)
+@pytest.mark.parametrize("engine", EVERY_BUT_CHDB, indirect=True)
 def test_a_reader_whose_time_was_up_answers_the_next_question(hosts: Hosts, engine: Engine, place: Place) -> None:
     store = hosts.store(engine)
     writer = store.writer(place, RESOLVERS)

@@ -11,19 +11,12 @@ from consentkit.archive.store.clickhouse.ddl import TABLES
 from consentkit.archive.store.postgresql import PostgresqlEngine, statements
 from consentkit.archive.store.server.engine import Engine, GapRow, Word
 from tests.archive.store.additions import PLACE, ROWS, SINCE_US, UNTIL_US, addition, words_of
-from tests.archive.store.engines import EVERY, opened
 from tests.servers.postgresql import PostgreSQL
 
 OTHERS = [f"period/2026-11-{day}.1" for day in (20, 21, 22)]
 GONE, EMPTY, NEVER = OTHERS
 GAP = GapRow(1, 9, SINCE_US + 10, SINCE_US + 20, b"sealed")
 HERE, NOBODY = 2**62 + 7, 2**63 - 1
-
-
-@pytest.fixture(scope="module", params=EVERY)
-def tables(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    with opened(request, tmp_path_factory) as made:
-        yield made
 
 
 @pytest.fixture

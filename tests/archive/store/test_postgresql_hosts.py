@@ -20,6 +20,11 @@ from tests.servers.postgresql import PASSWORD, PostgreSQL, serving
 pytestmark = pytest.mark.server
 
 
+@pytest.fixture
+def engine(postgresql_engine: PostgresqlEngine) -> PostgresqlEngine:
+    return postgresql_engine
+
+
 def until(holds: Callable[[], object], seconds: float = 20.0) -> None:
     deadline = time.monotonic() + seconds
     while not holds():

@@ -22,6 +22,11 @@ OTHER = "period/2026-11-24.1"
 
 
 @pytest.fixture
+def engine(postgresql_engine: PostgresqlEngine) -> PostgresqlEngine:
+    return postgresql_engine
+
+
+@pytest.fixture
 def role(postgresql: PostgreSQL) -> Iterator[str]:
     name = f"role_{os.getpid()}"
     with postgresql.connect() as connection:

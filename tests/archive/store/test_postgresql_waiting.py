@@ -24,6 +24,11 @@ pytestmark = pytest.mark.server
 OTHER = "period/2026-11-24.1"
 
 
+@pytest.fixture
+def engine(postgresql_engine: PostgresqlEngine) -> PostgresqlEngine:
+    return postgresql_engine
+
+
 def test_a_place_is_dropped_while_another_is_read(engine: PostgresqlEngine) -> None:
     engine.make(OTHER)
     engine.append(OTHER, many(15_000, lane="lane-a", segment=1))

@@ -69,6 +69,7 @@ def append(shards: Shards, place: str, additions: Sequence[Addition]) -> None:
         Outrun: they don't follow the end of their lane or segment.
         StorageError: the server refuses or is away, or the place is not made. The same call again completes it.
     """
+    _check_made(shards, place)  # before words go: nobody would look for them where it was dropped
     by_lane = [list(of_lane) for _, of_lane in groupby(additions, key=lambda addition: addition.batch.lane)]
     if len(by_lane) > 1:  # what is refused is refused whole, as far as it can be told before
         for of_lane in by_lane:
@@ -140,8 +141,7 @@ def _missing(shards: Shards, place: str, block: Sequence[Addition]) -> Sequence[
     Raises:
         Outrun: what is stored is not the beginning of the block, or the block does not follow it.
     """
-    if not state_of(shards, place).is_made:
-        raise StorageError(PLACE, "is told to write to a place that is not made")
+    _check_made(shards, place)
     first = block[0].batch
     stored = _numbers_from(shards, place, first.lane, first.number - 1)
     expected = {addition.batch.number: addition.batch for addition in block}
@@ -154,6 +154,11 @@ def _missing(shards: Shards, place: str, block: Sequence[Addition]) -> Sequence[
         raise Outrun
     _check_segments(shards, place, missing)
     return missing
+
+
+def _check_made(shards: Shards, place: str) -> None:
+    if not state_of(shards, place).is_made:
+        raise StorageError(PLACE, "is told to write to a place that is not made")
 
 
 def _numbers_from(shards: Shards, place: str, lane: str, number: int) -> dict[int, bytes]:
