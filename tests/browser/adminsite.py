@@ -113,13 +113,15 @@ def serving_area(area: Area) -> Iterator[Site]:
 
 
 def sign_in(page: Page, name: str) -> None:
-    """Fill in the form that is open."""
+    """Fill in the form that is open, and see the page that answers."""
     page.fill("[name=name]", name)
     page.fill("[name=password]", PASSWORD)
-    page.click("main button")
+    with page.expect_navigation():
+        page.click("main button")
 
 
 def sign_out(page: Page) -> None:
-    """Open the person's menu and leave by it."""
+    """Open the person's menu, leave by it, and see the page that answers."""
     page.click(".ck-account summary")
-    page.click("form[action$='/sign-out'] button")
+    with page.expect_navigation():
+        page.click("form[action$='/sign-out'] button")
