@@ -5,13 +5,13 @@ Owns the two tables. No one is in them, so no purpose is asked for.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
 from consentkit.archive.search import Archive
-from consentkit.archive.search.contents import period_files, waiting_segments
+from consentkit.archive.search.contents import period_states, waiting_segments
 from consentkit.cli.options import config_option, json_option, print_json
 from consentkit.cli.session import Session
 
@@ -19,14 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from consentkit.archive.search.contents import PeriodFileState, WaitingSegment
-
-
-class _Held(NamedTuple):
-    """A period, and what the server calls the place of its rows; empty where they lie in a file, or are gone."""
-
-    state: PeriodFileState
-    place: str
+    from consentkit.archive.search.contents import PeriodState, WaitingSegment
 
 
 @click.command()
@@ -38,25 +31,15 @@ def segments(*, config: Path | None, as_json: bool) -> None:
     archive = Archive(session.settings, session.holdings)
     directory = session.settings.storage.directory
     waiting = list(waiting_segments(archive, directory, session.keyring))
-    is_on_server = session.holdings.rows.is_shared
-    periods = _on_server(archive) if is_on_server else [_Held(one, "") for one in period_files(archive)]
+    periods = period_states(archive)
     if as_json:
         for segment in waiting:
             print_json({"kind": "segment", **msgspec.structs.asdict(segment)})
-        for held in periods:
-            print_json({"kind": "period", **msgspec.structs.asdict(held.state), "place": held.place})
+        for period in periods:
+            print_json({"kind": "period", **msgspec.structs.asdict(period)})
         return
     _print_spool(waiting)
-    _print_periods(periods, is_on_server=is_on_server)
-
-
-def _on_server(archive: Archive) -> list[_Held]:
-    """Return the periods, newest first, each by the name that its place has on the server, and by no file."""
-    names = {one.name: one.place.key_name for one in archive.periods()}
-    return [
-        _Held(msgspec.structs.replace(one, file=""), names.get(one.period, "") if one.file else "")
-        for one in period_files(archive)
-    ]
+    _print_periods(periods, is_on_server=session.holdings.rows.is_shared)
 
 
 def _print_spool(waiting: list[WaitingSegment]) -> None:
@@ -80,7 +63,7 @@ def _print_spool(waiting: list[WaitingSegment]) -> None:
     _print_table(("segment", "bytes", "frames waiting", "damaged", "file", "worker", "key"), rows)
 
 
-def _print_periods(periods: list[_Held], *, is_on_server: bool) -> None:
+def _print_periods(periods: list[PeriodState], *, is_on_server: bool) -> None:
     if not periods:
         click.echo("No period is stored yet.")
         return
@@ -89,12 +72,12 @@ def _print_periods(periods: list[_Held], *, is_on_server: bool) -> None:
         (
             one.period,
             one.state,
-            one.file or place or "-",
+            one.file or one.place or "-",
             f"{one.bytes:,}",
             "-" if one.rows is None else f"{one.rows:,}",
             "there" if one.has_key else "gone",
         )
-        for one, place in periods
+        for one in periods
     ]
     _print_table(("period", "state", "place" if is_on_server else "file", "bytes", "rows", "key"), rows)
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from consentkit.archive.sealing import seal
-from consentkit.archive.search.contents import period_files, waiting_segments
+from consentkit.archive.search.contents import period_states, waiting_segments
 from consentkit.archive.search.follow import Follow
 from consentkit.archive.search.top import By, top
 from consentkit.archive.store import Filters
@@ -140,7 +140,7 @@ def test_periods_are_listed_with_state_and_size(tmp_path: Path) -> None:
     site = Installation(tmp_path)
     site.fill(2)
     seal(site.holdings, site.period(DAYS[0]), SYSTEM)
-    newest, oldest = period_files(archive_of(site))
+    newest, oldest = period_states(archive_of(site))
     assert (newest.period, newest.state, newest.rows, newest.has_key) == (DAYS[1], "open", None, True)
     assert (oldest.period, oldest.state, oldest.rows, oldest.file) == (DAYS[0], "sealed", 2, f"{DAYS[0]}.1.db")
     assert oldest.bytes == (site.directory / "requests" / oldest.file).stat().st_size

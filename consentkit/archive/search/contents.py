@@ -50,14 +50,15 @@ class WaitingSegment(msgspec.Struct, frozen=True, kw_only=True):
     is_alive: bool
 
 
-class PeriodFileState(msgspec.Struct, frozen=True, kw_only=True):
+class PeriodState(msgspec.Struct, frozen=True, kw_only=True):
     """One period.
 
     Attributes:
         period: its name.
         state: as the catalogue of periods has it.
-        file: its file's name; empty where there is none.
-        bytes: of the file and its write-ahead log.
+        file: its file's name; empty where there is none, or a server keeps the rows.
+        place: what the server calls the place of its rows; empty where there is none, or a file keeps them.
+        bytes: of the file and its write-ahead log, or of the place.
         rows: of a sealed one; None while it is open.
         has_key: its key is there.
     """
@@ -65,6 +66,7 @@ class PeriodFileState(msgspec.Struct, frozen=True, kw_only=True):
     period: str
     state: str
     file: str
+    place: str
     bytes: int
     rows: int | None
     has_key: bool
@@ -84,9 +86,9 @@ def waiting_segments(archive: Archive, directory: Path, keyring: Keyring) -> Ite
             continue  # stored and deleted while we looked
 
 
-def period_files(archive: Archive) -> list[PeriodFileState]:
+def period_states(archive: Archive) -> list[PeriodState]:
     """Return the periods that there are or were, newest first."""
-    return [_file(period, archive.holdings) for period in archive.periods()]
+    return [_state(period, archive.holdings) for period in archive.periods()]
 
 
 def _segment(path: Path, keyring: Keyring, marks: _Marks) -> WaitingSegment:
@@ -118,11 +120,13 @@ def _segment(path: Path, keyring: Keyring, marks: _Marks) -> WaitingSegment:
     )
 
 
-def _file(period: Period, holdings: Holdings) -> PeriodFileState:
-    return PeriodFileState(
+def _state(period: Period, holdings: Holdings) -> PeriodState:
+    is_there, is_on_server = holdings.rows.exists(period.place), holdings.rows.is_shared
+    return PeriodState(
         period=period.name,
         state=period.state,
-        file=period.file_name if holdings.rows.exists(period.place) else "",
+        file=period.file_name if is_there and not is_on_server else "",
+        place=period.place.key_name if is_there and is_on_server else "",
         bytes=holdings.rows.size_bytes(period.place),
         rows=period.rows,
         has_key=holdings.keyring.has(period.key_name),

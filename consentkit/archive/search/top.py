@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from consentkit.archive.period import Period
     from consentkit.archive.search.archive import Archive
-    from consentkit.archive.search.restricted import Restrictions
     from consentkit.archive.search.waiting import Waiting
     from consentkit.archive.store.interface import Filters
     from consentkit.archive.store.requeststore import Reader
@@ -77,41 +76,12 @@ def top(
     Raises:
         StorageError, KeyUnavailable: as a search.
     """
-    counting = _Counting(filters, by, archive.restrictions())
-    back_to_us = filters.until_us
-    ended_by: Literal["", "rows", "time"] = ""
-    deadline = Deadline(time_limit_seconds)
-    losses = Losses()
+    counting = _Counting(archive, filters, by, rows, Deadline(time_limit_seconds))
     try:
-        waiting = archive.waiting(archive.periods())  # before the periods: as in a search
-        waiting.load(filters, deadline)
-        counting.gaps.update(waiting.gaps)
-        losses = waiting.losses
-        periods = archive.periods_of(filters, waiting)
-        sieve = archive.sieve(filters, periods, waiting, deadline)
-        for period in periods:
-            if counting.rows >= rows:
-                ended_by = "rows"
-                break
-            deadline.check()
-            first_us: int | None = None
-            if sieve.keeps(period):
-                first_us = counting.add(archive, period, waiting, rows - counting.rows, deadline)
-            back_to_us = max(period.since_us, filters.since_us)
-            if first_us is not None:
-                back_to_us, ended_by = first_us, "rows"
-                break
+        counting.run()
     except TimeIsUp:
-        ended_by = "time"
-    return Top(
-        counts=counting.in_order(),
-        rows=counting.rows,
-        back_to_us=back_to_us,
-        ended_by=ended_by,
-        gaps=in_order(counting.gaps),
-        losses=losses,
-        restricted=counting.restricted,
-    )
+        counting.ended_by = "time"
+    return counting.result()
 
 
 class _Counted(msgspec.Struct, frozen=True):
@@ -124,46 +94,88 @@ class _Counted(msgspec.Struct, frozen=True):
 
 
 class _Counting:
-    """Sum up period by period."""
+    """Sum up period by period, the newest first, at most about so many rows.
 
-    def __init__(self, filters: Filters, by: By, restrictions: Restrictions) -> None:
+    Attributes:
+        ended_by: as in what is returned.
+    """
+
+    def __init__(self, archive: Archive, filters: Filters, by: By, rows: int, deadline: Deadline) -> None:
+        self._archive = archive
         self._filters = filters
-        self._restrictions = restrictions
-        self.restricted = 0
         self._by = by
+        self._limit = rows
+        self._deadline = deadline
+        self._restrictions = archive.restrictions()
         self._counts: Counter[str] = Counter()
-        self.rows = 0
-        self.gaps: dict[FrameId, Gap] = {}
+        self._rows = 0
+        self._back_to_us = filters.until_us
+        self._gaps: dict[FrameId, Gap] = {}
+        self._losses = Losses()
+        self._restricted = 0
+        self.ended_by: Literal["", "rows", "time"] = ""
 
-    def add(self, archive: Archive, period: Period, waiting: Waiting, rows: int, deadline: Deadline) -> int | None:
-        """Count at most about so many rows of one period; return from which time on, None = all of it.
+    def run(self) -> None:
+        """Count until all is counted, or as many rows as are wanted.
+
+        Raises:
+            TimeIsUp: of the period that was next nothing was counted.
+        """
+        archive, filters, deadline = self._archive, self._filters, self._deadline
+        waiting = archive.waiting(archive.periods())  # before the periods: as in a search
+        waiting.load(filters, deadline)
+        self._gaps.update(waiting.gaps)
+        self._losses = waiting.losses
+        periods = archive.periods_of(filters, waiting)
+        sieve = archive.sieve(filters, periods, waiting, deadline)
+        for period in periods:
+            if self._rows >= self._limit:
+                self.ended_by = "rows"
+                break
+            deadline.check()
+            first_us = self._add(period, waiting) if sieve.keeps(period) else None
+            self._back_to_us = max(period.since_us, filters.since_us)
+            if first_us is not None:
+                self._back_to_us, self.ended_by = first_us, "rows"
+                break
+
+    def result(self) -> Top:
+        """Return what was counted so far."""
+        return Top(
+            counts=sorted(self._counts.items(), key=lambda one: (-one[1], one[0])),
+            rows=self._rows,
+            back_to_us=self._back_to_us,
+            ended_by=self.ended_by,
+            gaps=in_order(self._gaps),
+            losses=self._losses,
+            restricted=self._restricted,
+        )
+
+    def _add(self, period: Period, waiting: Waiting) -> int | None:
+        """Count in one period; return from which time on, None = all of it.
 
         Raises:
             TimeIsUp: nothing of it was counted.
         """
-        held = deadline.within(READER_SECONDS)
+        held = self._deadline.within(READER_SECONDS)
 
         def read(stored: Reader | None, present: Period) -> _Counted:
             readers = [one for one in (stored, waiting.rows(present, stored)) if one]
-            counted = self._count(readers, present, rows, held)
+            counted = self._count(readers, present, self._limit - self._rows, held)
             return replace(counted, gaps={} if stored is None else stored.gaps(self._filters))
 
         try:
-            counted = archive.stored.read(period, read, deadline=deadline)
+            counted = self._archive.stored.read(period, read, deadline=self._deadline)
         except TimeIsUp:
-            deadline.check()
+            self._deadline.check()
             raise StorageError(period.file_name, "this count takes too long; ask for a shorter time") from None
         if counted is None:
             return None
         self._counts.update(counted.counts)
-        self.rows += sum(counted.counts.values())
-        self.gaps.update(counted.gaps)
-        self.restricted += counted.restricted
+        self._rows += sum(counted.counts.values())
+        self._gaps.update(counted.gaps)
+        self._restricted += counted.restricted
         return counted.first_us
-
-    def in_order(self) -> list[tuple[str, int]]:
-        """Return what was counted, most frequent first."""
-        return sorted(self._counts.items(), key=lambda one: (-one[1], one[0]))
 
     def _count(self, readers: Sequence[Reader], period: Period, rows: int, held: Deadline) -> _Counted:
         """Count in what is stored of a period and in what waits for it, both from the same time on."""
