@@ -6,6 +6,7 @@ ends with a whole one, and is sorted here.
 
 from __future__ import annotations
 
+import time
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
 _CHUNK_ROWS: Final = 1000
 
 # A scan goes on in stretches of time, so that it can say how far it came: the first is this part of all, each
-# next one twice the one before, up to the second part.
+# next one twice the one before, up to the second part; after one that was read at once, many times as long.
 _FIRST_PART: Final = 64
 _LARGEST_PART: Final = 8
+_AT_ONCE_SECONDS: Final = 0.1
+_AFTER_AT_ONCE: Final = 8
 
 # So few clients are found by the index of clients, however long the time is.
 _FEW_CLIENTS: Final = 16
@@ -96,13 +99,17 @@ class Paging:
         part = max((high - low) // _FIRST_PART, 1)
         largest = max(part, (high - low) // _LARGEST_PART)
         while low < high:
+            begun = time.monotonic()
             if self._oldest_first:
                 yield low, min(low + part, high)
                 low += part
             else:
                 yield max(high - part, low), high
                 high -= part
-            part = min(2 * part, largest)
+            if time.monotonic() - begun < _AT_ONCE_SECONDS:
+                part *= _AFTER_AT_ONCE
+            else:
+                part = min(2 * part, max(part, largest))
 
     def _chunks(self, low: int, high: int, limit: int) -> Iterator[list[Row]]:
         """Yield the rows of a stretch; each chunk ends with its microsecond."""
