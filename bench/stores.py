@@ -108,7 +108,7 @@ def _started(name: str, running: ExitStack) -> dict[str, str]:
     try:
         if name == "postgresql":
             return {"url": running.enter_context(postgresql.serving(settings=_POSTGRESQL, is_durable=True)).url()}
-        (server,) = running.enter_context(clickhouse.serving())
+        (server,) = running.enter_context(clickhouse.serving(is_durable=True))
     except pytest.skip.Exception as exc:
         raise StoreMissing(str(exc.msg)) from None
     return {"requests_url": server.url()}

@@ -12,7 +12,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -21,7 +20,7 @@ import pytest
 from clickhouse_driver import Client
 from clickhouse_driver.errors import Error
 
-from tests.servers.process import DatabaseServer, environment_of
+from tests.servers.process import DatabaseServer, environment_of, make_folder
 from tests.serving import REPOSITORY, free_port
 
 # A URL that holds a password is what must never show in an error.
@@ -128,10 +127,15 @@ class ClickHouse(DatabaseServer):
 
 
 @contextlib.contextmanager
-def serving(servers: int = 1) -> Iterator[list[ClickHouse]]:
-    """Run servers of one's own until the block ends; together they are the shards of `CLUSTER`."""
+def serving(servers: int = 1, *, is_durable: bool = False) -> Iterator[list[ClickHouse]]:
+    """Run servers of one's own until the block ends; together they are the shards of `CLUSTER`.
+
+    Args:
+        servers: how many.
+        is_durable: they write to the disk.
+    """
     program()
-    folder = Path(tempfile.mkdtemp(prefix="ckch"))
+    folder = make_folder("ckch", is_durable=is_durable)
     ports = [free_port() for _ in range(servers)]
     made = [ClickHouse(folder / str(port), port, ports) for port in ports]
     try:

@@ -13,7 +13,6 @@ import shutil
 import signal
 import stat
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -22,7 +21,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.servers.process import DatabaseServer, environment_of
+from tests.servers.process import DatabaseServer, environment_of, make_folder
 from tests.serving import REPOSITORY, free_port
 
 # Of the superuser: a URL that holds a password is what must never show in an error.
@@ -148,7 +147,7 @@ class PostgreSQL(DatabaseServer):
 @contextlib.contextmanager
 def serving(*, settings: Mapping[str, str] | None = None, is_durable: bool = False) -> Iterator[PostgreSQL]:
     """Run a server of one's own until the block ends."""
-    folder = Path(tempfile.mkdtemp(prefix="ckpg"))  # pytest's own folders are too long a path for a socket
+    folder = make_folder("ckpg", is_durable=is_durable)
     try:
         server = PostgreSQL(folder, settings=settings, is_durable=is_durable)
         try:

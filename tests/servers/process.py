@@ -9,6 +9,7 @@ import itertools
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -16,6 +17,9 @@ from typing import BinaryIO, ClassVar
 
 START_SECONDS = 20.0
 STOP_SECONDS = 20.0
+
+_MEMORY = Path("/dev/shm")
+_MEMORY_BYTES = 4 << 30
 
 
 class DatabaseServer(ABC):
@@ -90,3 +94,25 @@ def environment_of(unpacked: Path) -> dict[str, str]:
     """Return the environment of a program whose libraries lie beside it, where a package was unpacked."""
     libraries = (*unpacked.glob("usr/lib/*-linux-gnu"), *unpacked.glob("lib/*-linux-gnu"))
     return {**os.environ, "LD_LIBRARY_PATH": ":".join(map(str, libraries))}
+
+
+def make_folder(prefix: str, *, is_durable: bool) -> Path:
+    """Make a folder for a server, by a path short enough for a socket.
+
+    It lies in memory where there is enough: a database is hundreds of files, made for one test and removed.
+
+    Args:
+        prefix: of its name.
+        is_durable: it lies on the disk, whatever that takes.
+    """
+    return Path(tempfile.mkdtemp(prefix=prefix, dir=None if is_durable or not _is_roomy(_MEMORY) else _MEMORY))
+
+
+def _is_roomy(folder: Path) -> bool:
+    """Tell whether servers find room in a folder, and may run what lies in it."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return False
+    is_writable = os.access(folder, os.W_OK) and not found.f_flag & (os.ST_RDONLY | os.ST_NOEXEC)
+    return is_writable and found.f_bavail * found.f_frsize >= _MEMORY_BYTES

@@ -28,7 +28,7 @@ Fresh = Callable[[], AbstractContextManager[Where]]
 EMBEDDED = pytest.param("sqlite", marks=pytest.mark.custody)
 SERVERS = [
     pytest.param(name, marks=pytest.mark.server)
-    for name in ("postgresql", "clickhouse", "clickhouse+postgresql", "clickhouse-2-shards")
+    for name in ("postgresql", "clickhouse", "clickhouse-2-shards+postgresql")
 ]
 
 # Those with control data that many hosts share.
