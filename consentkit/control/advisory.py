@@ -44,6 +44,7 @@ class Sessions:
     def __init__(self, url: str) -> None:
         self._url = url
         self._idle: list[Connection] = []
+        self._keeps = True
         self._guard = threading.Lock()
 
     def take(self, name: str, *, exclusive: bool, wait_seconds: float) -> AdvisoryLock:
@@ -59,22 +60,23 @@ class Sessions:
         return AdvisoryLock(self, connection)
 
     def give_back(self, connection: Connection) -> None:
-        """Let go of what a connection holds, and keep it for the next lock."""
+        """Let go of what a connection holds, and keep it for the next lock unless all was closed meanwhile."""
         try:
             connection.execute("SELECT pg_advisory_unlock_all()")
         except psycopg.Error:
             connection.close()  # with it the server has let go of all
             return
         with self._guard:
-            if len(self._idle) < _KEPT_OPEN:
+            if self._keeps and len(self._idle) < _KEPT_OPEN:
                 self._idle.append(connection)
                 return
         connection.close()
 
     def close(self) -> None:
-        """Close those that hold nothing."""
+        """Close those that hold nothing, and the others as they are given back, until another lock is taken."""
         with self._guard:
             idle, self._idle = self._idle, []
+            self._keeps = False
         for connection in idle:
             connection.close()
 
@@ -85,6 +87,7 @@ class Sessions:
         with it, so another is asked anew.
         """
         with self._guard:
+            self._keeps = True
             idle = self._idle.pop() if self._idle else None
         if idle is not None:
             with _closing_on_error(idle, name):

@@ -86,6 +86,22 @@ def test_a_lock_is_lost_with_its_connection_and_says_so(
 
 
 @pytest.mark.server
+def test_a_lock_that_outlasts_what_it_was_taken_from_leaves_no_connection_behind(
+    postgresql: PostgreSQL, postgresql_url: str, tmp_path: Path
+) -> None:
+    before = postgresql.count_connections()
+    control = Control(tmp_path, Keyring.open(tmp_path / "keys", ()), postgresql_url)
+    for _ in range(2):
+        held = control.lock("leader", exclusive=True, wait_seconds=0)
+        control.lock("hosts", exclusive=True, wait_seconds=0).release()
+        control.close()
+        assert held.is_held
+        postgresql.wait_until_connected(before + 1)
+        held.release()
+        postgresql.wait_until_connected(before)
+
+
+@pytest.mark.server
 def test_a_lock_is_had_though_the_idle_connections_broke(
     postgresql: PostgreSQL, postgresql_url: str, tmp_path: Path
 ) -> None:

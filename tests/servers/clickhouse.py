@@ -105,6 +105,11 @@ class ClickHouse(DatabaseServer):
         """Return a URL as the settings take it."""
         return f"clickhouse://{USER}:{PASSWORD}@127.0.0.1:{self.port}/{database}{rest}"
 
+    def count_connections(self) -> int:
+        """Count the connections to all its databases, but for the one that asks."""
+        ((found,),) = self.ask("SELECT toInt64(value) - 1 FROM system.metrics WHERE metric = 'TCPConnection'")
+        return int(str(found))
+
     def _run(self, output: BinaryIO) -> subprocess.Popen[bytes]:
         path, environment = program()
         return subprocess.Popen(

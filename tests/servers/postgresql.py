@@ -98,6 +98,13 @@ class PostgreSQL(DatabaseServer):
         with self.connect() as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
+    def count_connections(self) -> int:
+        """Count the connections to all its databases, but for the one that asks."""
+        question = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+        with self.connect() as connection:
+            (found,) = connection.execute(question).fetchone() or (0,)
+        return int(found) - 1
+
     def _run(self, output: BinaryIO) -> subprocess.Popen[bytes]:
         options = {"port": str(self.port), "listen_addresses": "127.0.0.1", **self._settings}
         given = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]

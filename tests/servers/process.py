@@ -66,6 +66,18 @@ class DatabaseServer(ABC):
         """End it at once, as when its machine goes away; the next start recovers."""
         self._end(self.CRASH)
 
+    def wait_until_connected(self, connections: int) -> None:
+        """Wait until there are so many connections, as after somebody has closed his."""
+        deadline = time.monotonic() + STOP_SECONDS
+        while (found := self.count_connections()) != connections:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{found} connections instead of {connections}")
+            time.sleep(0.02)
+
+    @abstractmethod
+    def count_connections(self) -> int:
+        """Count the connections to all its databases, but for the one that asks."""
+
     def new_name(self) -> str:
         """Return the name of a database that is not there."""
         return f"test_{os.getpid()}_{next(self._names)}"

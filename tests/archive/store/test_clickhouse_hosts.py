@@ -76,3 +76,23 @@ def test_a_copy_of_a_host_that_writes_at_once_is_outrun_and_doubles_nothing(
 
     assert list(clickhouse_engine.in_order(PLACE)) == rows_of(batches)
     assert list(clickhouse_engine.batches(PLACE)) == [one.batch for one in batches]
+
+
+def test_what_is_read_on_after_all_was_closed_leaves_no_connection_behind(
+    clickhouse_url: str, clickhouse_servers: list[ClickHouse]
+) -> None:
+    server = clickhouse_servers[0]
+    before = server.count_connections()
+    engine = ClickHouseEngine(clickhouse_url)
+    engine.prepare()
+    engine.make(PLACE)
+    engine.append(PLACE, many(15_000, lane="lane-a", segment=1))
+    for _ in range(2):
+        stream = engine.in_order(PLACE)
+        next(stream)
+        engine.close()
+        assert sum(1 for _ in stream) == 14_999
+        server.wait_until_connected(before)
+        assert engine.count(PLACE, ALL) == 15_000
+        server.wait_until_connected(before + 1)
+    engine.close()

@@ -162,3 +162,19 @@ def test_who_asks_for_more_connections_than_there_are_is_told(
     for stream in streams:
         assert list(stream) == []
     assert engine.count(PLACE, ALL) == 1
+
+
+def test_what_is_read_on_after_all_was_closed_leaves_no_connection_behind(
+    engine: PostgresqlEngine, postgresql: PostgreSQL
+) -> None:
+    engine.append(PLACE, many(15_000, lane="lane-a", segment=1))
+    engine.close()
+    before = postgresql.count_connections()
+    for _ in range(2):
+        stream = engine.in_order(PLACE)
+        next(stream)
+        engine.close()
+        assert sum(1 for _ in stream) == 14_999
+        postgresql.wait_until_connected(before)
+        assert engine.count(PLACE, ALL) == 15_000
+        postgresql.wait_until_connected(before + 1)

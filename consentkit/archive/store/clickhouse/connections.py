@@ -102,6 +102,7 @@ class Connections:
     def __init__(self, address: Address) -> None:
         self._address = address
         self._idle: list[Client] = []
+        self._keeps = True
         self._guard = threading.Lock()
         self._free = threading.BoundedSemaphore(MOST)
         self._version: tuple[int, int] | None = None
@@ -166,9 +167,10 @@ class Connections:
             client.execute(statement, once_noted(), query_id=query_id, settings=settings)
 
     def close(self) -> None:
-        """Close what nobody uses."""
+        """Close what nobody uses, and the rest as it is given back, until another is asked for."""
         with self._guard:
             idle, self._idle = self._idle, []
+            self._keeps = False
         for client in idle:
             client.disconnect()
 
@@ -178,6 +180,7 @@ class Connections:
             raise StorageError(PLACE, f"all {MOST} connections of this process are in use")
         try:
             with self._guard:
+                self._keeps = True
                 client = self._idle.pop() if self._idle else None
             client = client or self._made()
             try:
@@ -208,7 +211,7 @@ class Connections:
 
     def _take_back(self, client: Client) -> None:
         with self._guard:
-            if len(self._idle) < KEPT:
+            if self._keeps and len(self._idle) < KEPT:
                 self._idle.append(client)
                 return
         client.disconnect()

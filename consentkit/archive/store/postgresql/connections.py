@@ -59,6 +59,7 @@ class Connections:
             raise StorageError(PLACE, "the URL can't be read (postgresql://user:password@host/database)") from None
         self._url = url
         self._idle: list[Connection] = []
+        self._keeps = True
         self._guard = threading.Lock()
         self._free = threading.BoundedSemaphore(MOST)
 
@@ -114,9 +115,10 @@ class Connections:
         return limited(limit)
 
     def close(self) -> None:
-        """Close what nobody uses."""
+        """Close what nobody uses, and the rest as it is given back, until another is asked for."""
         with self._guard:
             idle, self._idle = self._idle, []
+            self._keeps = False
         for connection in idle:
             connection.close()
 
@@ -136,6 +138,7 @@ class Connections:
     def _kept(self) -> Connection | None:
         while True:
             with self._guard:
+                self._keeps = True
                 if not self._idle:
                     return None
                 connection = self._idle.pop()
@@ -153,7 +156,7 @@ class Connections:
     def _take_back(self, connection: Connection) -> None:
         if not connection.closed and connection.info.transaction_status == TransactionStatus.IDLE:
             with self._guard:
-                if len(self._idle) < KEPT:
+                if self._keeps and len(self._idle) < KEPT:
                     self._idle.append(connection)
                     return
         connection.close()
