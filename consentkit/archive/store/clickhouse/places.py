@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 _QUIET_SECONDS: Final = 30.0
 _GONE_SECONDS: Final = 120.0
 _PAUSE_SECONDS: Final = 0.1
-_MERGED_PAUSE_SECONDS: Final = 0.25
+# Old servers delete what merges have left as a partition is dropped, and else in ten seconds or so. To drop ends
+# all merges of the table, so it is done again ever more rarely: after so long, then twice as long, up to the last.
+_AGAIN_SECONDS: Final = 0.5
+_RAREST_AGAIN_SECONDS: Final = 8.0
 
 
 class _Place(NamedTuple):
@@ -98,12 +101,17 @@ def drop_place(shards: Shards, place: str) -> None:
         wait_until_quiet(server, shards.database, place)
     _drop_partitions(shards.all, shards, place)
     deadline = time.monotonic() + _GONE_SECONDS
+    pause_seconds = _AGAIN_SECONDS
+    again = time.monotonic() + pause_seconds
     while left := [server for server in shards.all if _merged(server, shards, place)]:
-        if time.monotonic() > deadline:
+        now = time.monotonic()
+        if now > deadline:
             raise StorageError(PLACE, "has not yet deleted all parts of a dropped place (old_parts_lifetime)")
-        time.sleep(_MERGED_PAUSE_SECONDS)
-        # Old servers delete what is due as a partition is dropped, and else in ten seconds or so.
-        _drop_partitions([server for server in left if not is_modern(server)], shards, place)
+        if now >= again:
+            _drop_partitions([server for server in left if not is_modern(server)], shards, place)
+            pause_seconds = min(2 * pause_seconds, _RAREST_AGAIN_SECONDS)
+            again = now + pause_seconds
+        time.sleep(_PAUSE_SECONDS)
 
 
 def wait_until_quiet(server: Server, database: str, place: str) -> None:
