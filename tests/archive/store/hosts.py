@@ -8,8 +8,9 @@ import sys
 from collections.abc import Iterator
 
 from consentkit.archive.store.postgresql import PostgresqlEngine
-from consentkit.archive.store.server.engine import KINDS
-from tests.archive.store.additions import PLACE
+from consentkit.archive.store.server.engine import KINDS, Engine
+from tests.archive.store.additions import ALL, PLACE
+from tests.servers.process import DatabaseServer
 from tests.serving import REPOSITORY
 
 
@@ -41,3 +42,17 @@ def assert_whole(engine: PostgresqlEngine, counts: dict[int, int]) -> None:
         ends[batch.lane] = batch.number, batch.next_sequence
     for kind in KINDS:
         assert {word.number for word in engine.words(PLACE, kind)} == {getattr(one, kind) for one in rows}
+
+
+def assert_nothing_stays_open(engine: Engine, server: DatabaseServer, rows: int) -> None:
+    """Read `PLACE`, of so many rows, on after all was closed: what was lent goes, and who asks anew is kept."""
+    engine.close()
+    before = server.count_connections()
+    for _ in range(2):
+        stream = engine.in_order(PLACE)
+        next(stream)
+        engine.close()
+        assert sum(1 for _ in stream) == rows - 1
+        server.wait_until_connected(before)
+        assert engine.count(PLACE, ALL) == rows
+        server.wait_until_connected(before + 1)

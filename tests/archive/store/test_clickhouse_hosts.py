@@ -9,6 +9,7 @@ import pytest
 from consentkit.archive.store.clickhouse import ClickHouseEngine
 from consentkit.archive.store.server.engine import Addition, Outrun
 from tests.archive.store.additions import ALL, PLACE, many, rows_of
+from tests.archive.store.hosts import assert_nothing_stays_open
 from tests.servers.clickhouse import ClickHouse, database_of
 
 pytestmark = pytest.mark.server
@@ -81,18 +82,9 @@ def test_a_copy_of_a_host_that_writes_at_once_is_outrun_and_doubles_nothing(
 def test_what_is_read_on_after_all_was_closed_leaves_no_connection_behind(
     clickhouse_url: str, clickhouse_servers: list[ClickHouse]
 ) -> None:
-    server = clickhouse_servers[0]
-    before = server.count_connections()
     engine = ClickHouseEngine(clickhouse_url)
     engine.prepare()
     engine.make(PLACE)
     engine.append(PLACE, many(15_000, lane="lane-a", segment=1))
-    for _ in range(2):
-        stream = engine.in_order(PLACE)
-        next(stream)
-        engine.close()
-        assert sum(1 for _ in stream) == 14_999
-        server.wait_until_connected(before)
-        assert engine.count(PLACE, ALL) == 15_000
-        server.wait_until_connected(before + 1)
+    assert_nothing_stays_open(engine, clickhouse_servers[0], 15_000)
     engine.close()

@@ -16,7 +16,7 @@ from consentkit.archive.store.postgresql import PostgresqlEngine, connections, c
 from consentkit.archive.store.postgresql.ddl import partition
 from consentkit.errors import StorageError
 from tests.archive.store.additions import ALL, PLACE, SINCE_US, addition, many, row
-from tests.archive.store.hosts import assert_whole, host, said
+from tests.archive.store.hosts import assert_nothing_stays_open, assert_whole, host, said
 from tests.servers.postgresql import PostgreSQL
 
 pytestmark = pytest.mark.server
@@ -168,13 +168,4 @@ def test_what_is_read_on_after_all_was_closed_leaves_no_connection_behind(
     engine: PostgresqlEngine, postgresql: PostgreSQL
 ) -> None:
     engine.append(PLACE, many(15_000, lane="lane-a", segment=1))
-    engine.close()
-    before = postgresql.count_connections()
-    for _ in range(2):
-        stream = engine.in_order(PLACE)
-        next(stream)
-        engine.close()
-        assert sum(1 for _ in stream) == 14_999
-        postgresql.wait_until_connected(before)
-        assert engine.count(PLACE, ALL) == 15_000
-        postgresql.wait_until_connected(before + 1)
+    assert_nothing_stays_open(engine, postgresql, 15_000)
