@@ -7,13 +7,13 @@ learns when it asks. Source: PostgreSQL documentation, "Advisory Locks".
 from __future__ import annotations
 
 import contextlib
-import threading
 from typing import TYPE_CHECKING, Final, Self
 
 import psycopg
 
 from consentkit.control.connecting import PLACE, connect, lock_number, refused
 from consentkit.control.faults import is_timed_out
+from consentkit.control.idle import Idle
 from consentkit.control.locks import Busy
 
 if TYPE_CHECKING:
@@ -43,9 +43,7 @@ class Sessions:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._idle: list[Connection] = []
-        self._keeps = True
-        self._guard = threading.Lock()
+        self._idle: Idle[Connection] = Idle(_KEPT_OPEN, psycopg.Connection.close)
 
     def take(self, name: str, *, exclusive: bool, wait_seconds: float) -> AdvisoryLock:
         """Take a lock, as `Control.lock` does."""
@@ -66,19 +64,11 @@ class Sessions:
         except psycopg.Error:
             connection.close()  # with it the server has let go of all
             return
-        with self._guard:
-            if self._keeps and len(self._idle) < _KEPT_OPEN:
-                self._idle.append(connection)
-                return
-        connection.close()
+        self._idle.give_back(connection)
 
     def close(self) -> None:
         """Close those that hold nothing, and the others as they are given back, until another lock is taken."""
-        with self._guard:
-            idle, self._idle = self._idle, []
-            self._keeps = False
-        for connection in idle:
-            connection.close()
+        self._idle.close()
 
     def _tried(self, number: int, name: str, *, exclusive: bool) -> tuple[Connection, bool]:
         """Return a connection, and whether it has the lock without waiting.
@@ -86,9 +76,7 @@ class Sessions:
         Whether an idle one still lives shows by this very question. What it may have taken when it broke is gone
         with it, so another is asked anew.
         """
-        with self._guard:
-            self._keeps = True
-            idle = self._idle.pop() if self._idle else None
+        idle = self._idle.take()
         if idle is not None:
             with _closing_on_error(idle, name):
                 try:

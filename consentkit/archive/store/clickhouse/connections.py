@@ -22,6 +22,7 @@ from consentkit.archive.store.clickhouse.server import (
     StillRunning,
     limit_of_this_thread,
 )
+from consentkit.control.idle import Idle
 from consentkit.errors import StorageError
 
 if TYPE_CHECKING:
@@ -101,9 +102,7 @@ class Connections:
 
     def __init__(self, address: Address) -> None:
         self._address = address
-        self._idle: list[Client] = []
-        self._keeps = True
-        self._guard = threading.Lock()
+        self._idle: Idle[Client] = Idle(KEPT, Client.disconnect)
         self._free = threading.BoundedSemaphore(MOST)
         self._version: tuple[int, int] | None = None
 
@@ -168,25 +167,18 @@ class Connections:
 
     def close(self) -> None:
         """Close what nobody uses, and the rest as it is given back, until another is asked for."""
-        with self._guard:
-            idle, self._idle = self._idle, []
-            self._keeps = False
-        for client in idle:
-            client.disconnect()
+        self._idle.close()
 
     @contextlib.contextmanager
     def _lent(self) -> Iterator[Client]:
         if not self._free.acquire(timeout=WAIT_SECONDS):
             raise StorageError(PLACE, f"all {MOST} connections of this process are in use")
         try:
-            with self._guard:
-                self._keeps = True
-                client = self._idle.pop() if self._idle else None
-            client = client or self._made()
+            client = self._idle.take() or self._made()
             try:
                 yield client
             finally:
-                self._take_back(client)
+                self._idle.give_back(client)
         finally:
             self._free.release()
 
@@ -208,13 +200,6 @@ class Connections:
             tcp_keepalive=_KEEPALIVE,
             **options,
         )
-
-    def _take_back(self, client: Client) -> None:
-        with self._guard:
-            if self._keeps and len(self._idle) < KEPT:
-                self._idle.append(client)
-                return
-        client.disconnect()
 
 
 def _reading(limit: Limit | None) -> dict[str, object]:

@@ -20,6 +20,7 @@ from consentkit.archive.store.postgresql.cutoff import CutOff
 from consentkit.archive.store.postgresql.instant import INSTANT, Instant
 from consentkit.archive.store.postgresql.limits import limited, milliseconds, present_limit, telling
 from consentkit.control.connecting import PLACE, connect
+from consentkit.control.idle import Idle
 from consentkit.errors import StorageError
 
 if TYPE_CHECKING:
@@ -58,9 +59,7 @@ class Connections:
         except psycopg.Error:
             raise StorageError(PLACE, "the URL can't be read (postgresql://user:password@host/database)") from None
         self._url = url
-        self._idle: list[Connection] = []
-        self._keeps = True
-        self._guard = threading.Lock()
+        self._idle: Idle[Connection] = Idle(KEPT, psycopg.Connection.close)
         self._free = threading.BoundedSemaphore(MOST)
 
     @contextlib.contextmanager
@@ -116,11 +115,7 @@ class Connections:
 
     def close(self) -> None:
         """Close what nobody uses, and the rest as it is given back, until another is asked for."""
-        with self._guard:
-            idle, self._idle = self._idle, []
-            self._keeps = False
-        for connection in idle:
-            connection.close()
+        self._idle.close()
 
     @contextlib.contextmanager
     def _lent(self) -> Iterator[Connection]:
@@ -136,15 +131,11 @@ class Connections:
             self._free.release()
 
     def _kept(self) -> Connection | None:
-        while True:
-            with self._guard:
-                self._keeps = True
-                if not self._idle:
-                    return None
-                connection = self._idle.pop()
+        while connection := self._idle.take():
             if _is_quiet(connection):
                 return connection
             connection.close()
+        return None
 
     def _opened(self) -> Connection:
         # Not prepared, as `connect` has it: an array of 10**5 numbers is looked up by hash only where the plan
@@ -155,11 +146,9 @@ class Connections:
 
     def _take_back(self, connection: Connection) -> None:
         if not connection.closed and connection.info.transaction_status == TransactionStatus.IDLE:
-            with self._guard:
-                if self._keeps and len(self._idle) < KEPT:
-                    self._idle.append(connection)
-                    return
-        connection.close()
+            self._idle.give_back(connection)
+        else:
+            connection.close()
 
 
 def _is_quiet(connection: Connection) -> bool:
