@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 
 from consentkit import audit
 from consentkit.archive.custody import custody
-from consentkit.audit import Actor, Listing
+from consentkit.audit import Listing
 from consentkit.control import JsonNumber, total
 from consentkit.control import audit as audit_table
 from consentkit.errors import ConsentKitError, StorageError
@@ -70,16 +70,14 @@ class _Told(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-def begin(opening: Opening, control: Control, actor: Actor) -> None:
+def begin(opening: Opening) -> None:
     """Begin to open an incident, and return once its entry in the audit is durable.
 
     Raises:
         StorageError: it could not be begun; `opening.entry` is 0 then.
     """
     announced: Future[None] = Future()
-    threading.Thread(
-        target=_run, args=(opening, control, actor, announced), name="consentkit-opening", daemon=True
-    ).start()
+    threading.Thread(target=_run, args=(opening, announced), name="consentkit-opening", daemon=True).start()
     announced.result()
 
 
@@ -109,7 +107,7 @@ def progress(office: Office, entry: int) -> Progress | None:
     )
 
 
-def _run(opening: Opening, control: Control, actor: Actor, announced: Future[None]) -> None:
+def _run(opening: Opening, announced: Future[None]) -> None:
     steps = opening.run(wait_seconds=WAIT_SECONDS)
     try:
         next(steps)
@@ -120,18 +118,8 @@ def _run(opening: Opening, control: Control, actor: Actor, announced: Future[Non
     try:
         for _ in steps:
             pass
-    except (ConsentKitError, OSError) as exc:
-        _tell(opening, control, actor, exc)
-
-
-def _tell(opening: Opening, control: Control, actor: Actor, exc: ConsentKitError | OSError) -> None:
-    """Write down why nothing was opened, for the page and for who reads the journal."""
-    reason = str(exc) if isinstance(exc, ConsentKitError) else f"the disk refused ({exc.strerror})"
-    detail = {"incident": opening.number, "opening": opening.entry, "reason": reason}
-    try:
-        audit.record(control, actor, _BROKEN, look=opening.look, detail=detail)
-    except ConsentKitError:
-        _LOG.exception("opening an incident broke off, and the audit can't be written")
+    except (ConsentKitError, OSError):
+        _LOG.exception("opening an incident broke off")  # the page has it from the audit
 
 
 def _is_over(office: Office) -> bool:

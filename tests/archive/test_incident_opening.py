@@ -11,9 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from consentkit.archive.incident.listing import (
-    BadIncident,
-)
+from consentkit.archive.incident.listing import BadIncident
 from consentkit.archive.incident.review import MAX_REVIEW_DAYS
 from consentkit.archive.store import Filters
 from consentkit.errors import StorageError
@@ -28,10 +26,7 @@ from tests.archive.incidents import (
     opening,
     searched,
 )
-from tests.archive.installation import (
-    Installation,
-    detail,
-)
+from tests.archive.installation import Installation, detail
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +79,20 @@ def test_where_the_audit_fails_nothing_is_copied(installation: Installation) -> 
     assert not names(installation)
     assert not listed(installation)
     assert not installation.keyring.names("incident")
+
+
+def test_a_refusal_is_entered_by_the_opening_itself(installation: Installation) -> None:
+    """Not by who asked for it: else, for a moment, nobody is at it and nothing says why."""
+    (installation.directory / "incidents").write_text("where a folder should be")
+    one = opening(installation)
+    with pytest.raises(StorageError, match="can't be written"):
+        list(one.run())
+    announced, failed = installation.audited("incident.")
+    assert (announced.action, failed.action) == ("incident.opening", "incident.opening_failed")
+    assert (failed.purpose, failed.case_id, failed.actor) == ("incident", "2026-7", announced.actor)
+    said = detail(failed)
+    assert (said["incident"], said["opening"]) == (one.number, announced.number)
+    assert "can't be written" in str(said["reason"])
 
 
 STEPS = ("announced", "drafted", "copied", "written", "keyed")

@@ -132,10 +132,10 @@ async def post_new(visit: Visit) -> Answer:
         asked=_told(wanted),
         is_all=given.is_all,
     )
-    office, actor = visit.office, visit.entrant.actor
-    opening = Opening(office.archive, office.holdings, actor, look.purpose, terms)
+    office = visit.office
+    opening = Opening(office.archive, office.holdings, visit.entrant.actor, look.purpose, terms)
     try:
-        await visit.work(openings.begin, opening, office.control, actor)
+        await visit.work(openings.begin, opening)
     except StorageError:
         say = visit.say
         fault = say.gettext("Rows are being copied or destroyed just now. Try again in a minute; nothing is lost.")

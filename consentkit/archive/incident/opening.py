@@ -5,7 +5,8 @@ Owns the order of steps, so that no row is read before the audit says so, and no
     the look in the audit | a mark, then its key and the place | each page in the audit, then in the place | the
     place sealed | one transaction: the incident and its entry ``incident.opened`` | the mark gone
 
-What a crash leaves before that is thrown away by its mark, the key first.
+What a crash leaves before that is thrown away by its mark, the key first. What fails is entered too, as
+``incident.opening_failed``, before another may begin.
 """
 
 from __future__ import annotations
@@ -57,7 +58,6 @@ class Opening:
         terms: what is held, and on what terms.
 
     Attributes:
-        look: why, for the audit.
         number: of the incident, and `entry`: of the audit's entry that announces it, from the first step on.
         incident: what was opened, with the last step.
         losses: what of the spool could not be read, and so is not in it.
@@ -71,7 +71,7 @@ class Opening:
         self._archive = archive.unrestricted()  # storing goes on (GDPR art. 18(2))
         self._holdings = holdings
         self._actor = actor
-        self.look = Look(purpose, terms.case, terms.reason)
+        self._look = Look(purpose, terms.case, terms.reason)
         self._terms = terms
         self.number = self.entry = 0
         self.incident: Incident | None = None
@@ -94,10 +94,7 @@ class Opening:
             try:
                 yield from self._made(incident)
             except BaseException as exc:
-                try:
-                    discard_drafts(holdings)  # unless it was entered at the very last
-                except ConsentKitError as left:
-                    exc.add_note(f"the draft is thrown away later: {left}")
+                self._break_off(exc)
                 raise
             holdings.rows.unmark(incident.place())
             yield Step("entered")
@@ -158,12 +155,28 @@ class Opening:
         }
         with self._holdings.control.transaction() as connection:
             connection.execute(incident_table.insert().values(msgspec.structs.asdict(entered)))
-            audit.append(connection, self._actor, "incident.opened", look=self.look, detail=detail)
+            audit.append(connection, self._actor, "incident.opened", look=self._look, detail=detail)
         self.incident = entered
+
+    def _break_off(self, exc: BaseException) -> None:
+        """Throw the draft away and write down why, still alone: who finds nobody at work finds the reason."""
+        try:
+            discard_drafts(self._holdings)  # unless it was entered at the very last
+        except (ConsentKitError, OSError) as left:
+            exc.add_note(f"the draft is thrown away later: {left}")
+        if not isinstance(exc, ConsentKitError | OSError):
+            return  # told to leave, or a fault of ours: what is waited for is then told by nobody
+        reason = str(exc) if isinstance(exc, ConsentKitError) else f"the disk refused ({exc.strerror})"
+        try:
+            self._record(
+                "incident.opening_failed", {"incident": self.number, "opening": self.entry, "reason": reason}
+            )
+        except ConsentKitError as left:
+            exc.add_note(f"the audit does not say so: {left}")
 
     def _record(self, action: str, detail: dict[str, object], *, rows: int = 0) -> int:
         control = self._holdings.control
-        return audit.record(control, self._actor, action, look=self.look, detail=detail, rows=rows).number
+        return audit.record(control, self._actor, action, look=self._look, detail=detail, rows=rows).number
 
 
 def _next_number(holdings: Holdings) -> int:
