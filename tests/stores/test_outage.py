@@ -28,10 +28,13 @@ EACH_SECONDS = 0.1  # from a client's request to its next one
 WARM_SECONDS = 3.0
 DRAIN_SECONDS = 90.0
 
-# During an outage the slowest hundredth may take so much of what it takes where there is no store at all, both
-# served and asked at the same time; a busy machine makes single answers wait.
+# During an outage the slower ones may take so much of what they take where there is no store at all, both served
+# and asked at the same time; a busy machine makes single answers wait. Of a minute's 3,600 answers the slowest
+# hundredth is compared, of five seconds' 300 the slowest tenth: three of those would be the machine's. Whoever
+# waits for a server that is away waits for seconds; no single answer may.
 MOST_OF_NO_STORE = 1.5
 TOLERANCE_SECONDS = 0.03
+MOST_SECONDS_MORE = 0.5
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -64,9 +67,10 @@ class Load:
     def end(self) -> None:
         self._is_over.set()
 
-    def p99(self, since: float, until: float) -> float:
+    def slow(self, since: float, until: float, percent: int) -> tuple[float, float]:
+        """Return that percentile of what answers took that began in a stretch of time, and the slowest."""
         seconds = [took for began, took in self.took if since <= began < until]
-        return statistics.quantiles(seconds, n=100)[98]
+        return statistics.quantiles(seconds, n=100)[percent - 1], max(seconds)
 
     async def _client(self, number: int) -> None:
         await asyncio.sleep(number * EACH_SECONDS / CLIENTS)
@@ -116,8 +120,10 @@ async def outage(
     for load in loads:
         load.end()
     await asyncio.gather(*running)
-    with_store, without = (load.p99(since, until) for load in loads)
-    assert with_store <= without * MOST_OF_NO_STORE + TOLERANCE_SECONDS
+    percent = 99 if seconds >= 60 else 90
+    (slow, slowest), (slow_without, slowest_without) = (load.slow(since, until, percent) for load in loads)
+    assert slow <= slow_without * MOST_OF_NO_STORE + TOLERANCE_SECONDS
+    assert slowest <= slowest_without + MOST_SECONDS_MORE
     return loads[0]
 
 
