@@ -98,8 +98,8 @@ demo: .venv/.installed  ## Run the example site on http://127.0.0.1:8000
 	@echo "   $(BIN)/consentkit admin add NAME --role admin --role officer --role investigator --config $(DEMO_CONFIG)"
 	@exec $(BIN)/uvicorn example_app.main:app --port $(PORT) --no-access-log --no-proxy-headers --workers 2
 
-# Each command that a test runs would compile the package anew, and each process all the tests.
-test soak: export PYTHONDONTWRITEBYTECODE :=
+# Each process that a test or the bench starts would compile the package anew.
+test soak bench: export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: test
 test: .venv/.installed packages $(UNPACKED) $(DATABASES) .venv/lighthouse  ## Run the tests: unit, custody, servers, browser

@@ -127,6 +127,9 @@ def _run(
                 figures += measure(Path(folder))
             except ConsentKitError as exc:
                 failed[name] = str(exc)
+            except Exception as exc:  # noqa: BLE001 - what the others measured, for minutes, is not lost with it
+                failed[name] = f"{type(exc).__name__}: {exc}"
+                progress.console.print_exception()
         progress.advance(task)
     return figures, failed
 
