@@ -1,8 +1,8 @@
 """Markup in pages, on the wire: ASGI middleware around the app.
 
-Owns which requests are looked at, what the app sees of them, and compression in the app's stead: a page must
-come plain, so for a request that may be answered with one the app is shown ``Accept-Encoding: identity``, and
-Starlette's GZipMiddleware compresses what is finished. The response itself is left to `pageresponse`.
+Owns which requests are looked at, and what the app sees of them: a page must come plain, so for a request that
+may be answered with one the app is shown ``Accept-Encoding: identity``. The response, and its compression in the
+app's stead, are left to `pageresponse`.
 """
 
 from __future__ import annotations
@@ -10,27 +10,22 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from starlette.middleware.gzip import GZipMiddleware
-
-from consentkit.consent.cachepolicy import fields_of, kept_apart, with_vary
+from consentkit.consent.cachepolicy import fields_of, kept_apart
 from consentkit.consent.documents import Asked, asked_of, is_html_document
 from consentkit.consent.fragments import EXEMPT_HEADER, Fragments, Insertion, markup_hash
-from consentkit.consent.pageresponse import ACCEPT_ENCODING, Exchange, PageResponse
+from consentkit.consent.pageresponse import Exchange, PageResponse
 from consentkit.consent.validators import for_the_app
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = ["Fragments", "Inject", "Insertion", "markup_hash"]
 
-_EXCHANGE = "consentkit.inject"  # key of a scope that the app does not see
 _IDENTITY = (b"accept-encoding", b"identity")
-_GZIP_ALONE = ((b"accept-encoding", b"gzip"),)  # all that GZipMiddleware has to know
 # By these a server sends a file itself; a page must come as bytes.
 _FILE_EXTENSIONS = frozenset(("http.response.pathsend", "http.response.zerocopysend"))
-
-_MINIMUM_SIZE_BYTES = 500  # Starlette's own default
-_COMPRESS_LEVEL = 6  # zlib's default; 9 takes longer for hardly a byte
 
 
 class Inject:
@@ -56,26 +51,15 @@ class Inject:
         self._app = app
         self._fragments = fragments
         self._enabled = enabled
-        self._compressing = GZipMiddleware(
-            self._answer,
-            minimum_size=_MINIMUM_SIZE_BYTES,
-            compresslevel=_COMPRESS_LEVEL,
-        )
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one scope; what can't be answered with a page goes to the app as it came."""
         if not self._enabled or scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         asked = asked_of(scope["headers"], scope["path"])
         if asked is None:
-            await self._app(scope, receive, _apart(send))
-            return
-        exchange = self._exchange(scope, asked, send)
-        if asked.takes_gzip and scope["method"] == "GET":
-            await self._compressing({**scope, "headers": _GZIP_ALONE, _EXCHANGE: exchange}, receive, _varied(send))
-        else:
-            await self._answer({_EXCHANGE: exchange}, receive, send)
+            return self._app(scope, receive, _apart(send))
+        return self._answer(self._exchange(scope, asked, send), receive)
 
     def _exchange(self, scope: Scope, asked: Asked, send: Send) -> Exchange:
         headers = [line for line in scope["headers"] if line[0] != b"accept-encoding"]
@@ -94,10 +78,8 @@ class Inject:
             }
         return Exchange(scope, app_scope, asked, tags, send)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the app; `send` leads through compression."""
-        exchange: Exchange = scope[_EXCHANGE]
-        response = PageResponse(exchange, self._fragments, self, compressed=send)
+    async def _answer(self, exchange: Exchange, receive: Receive) -> None:
+        response = PageResponse(exchange, self._fragments, self)
         try:
             await self._app(exchange.app_scope, receive, response.send)
         except Exception:
@@ -112,24 +94,16 @@ class Inject:
 def _apart(send: Send) -> Send:
     """Return a send that keeps HTML which was not asked for as a page from those who ask for one."""
 
-    async def send_apart(message: Message) -> None:
-        if message["type"] == "http.response.start" and message["status"] == 200:
-            headers = list(message.get("headers", ()))
-            fields = fields_of(headers)
-            if is_html_document(fields) and EXEMPT_HEADER not in fields:
-                headers = kept_apart(headers)
-            message = {**message, "headers": headers}
-        await send(message)
+    def send_apart(message: Message) -> Awaitable[None]:
+        is_good = message["type"] == "http.response.start" and message["status"] == 200
+        return send(_kept_apart(message) if is_good else message)
 
     return send_apart
 
 
-def _varied(send: Send) -> Send:
-    """Return a send that marks each response as chosen by Accept-Encoding, small ones too."""
-
-    async def send_varied(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message = {**message, "headers": with_vary(message["headers"], (ACCEPT_ENCODING,))}
-        await send(message)
-
-    return send_varied
+def _kept_apart(message: Message) -> Message:
+    headers = list(message.get("headers", ()))
+    fields = fields_of(headers)
+    if is_html_document(fields) and EXEMPT_HEADER not in fields:
+        headers = kept_apart(headers)
+    return {**message, "headers": headers}

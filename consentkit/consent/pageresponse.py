@@ -1,8 +1,9 @@
 """One response, on its way from the app: held until it is known whether and where markup goes in.
 
-Owns the order of messages. They are copied and changed, never made anew, so that keys unknown here survive;
-what is neither a response's start nor body passes as it is. What a page is, where markup goes, what becomes
-of validators and caches is asked of `documents`, `places`, `validators` and `cachepolicy`.
+Owns the order of messages, and when Starlette's GZipResponder compresses in the app's stead. Messages are copied
+and changed, never made anew, so that keys unknown here survive; what is neither a response's start nor body
+passes as it is. What a page is, where markup goes, what becomes of validators and caches is asked of
+`documents`, `places`, `validators` and `cachepolicy`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
-from starlette.types import Message, Scope, Send
+from starlette.middleware.gzip import GZipResponder
+from starlette.types import Message, Receive, Scope, Send
 
 from consentkit.consent.cachepolicy import (
     fields_of,
@@ -41,7 +43,9 @@ if TYPE_CHECKING:
     from consentkit.consent.cachepolicy import Fields, Headers
     from consentkit.consent.htmlscan import PageBytes
 
-ACCEPT_ENCODING = b"Accept-Encoding"
+_MINIMUM_SIZE_BYTES = 500  # Starlette's own default
+_COMPRESS_LEVEL = 6  # zlib's default; 9 takes longer for hardly a byte
+_ACCEPT_ENCODING = (b"Accept-Encoding",)
 _VARY_BY_VISITOR = (b"Cookie", b"Sec-GPC")
 
 
@@ -81,12 +85,9 @@ class PageResponse:
         exchange: the request.
         fragments: gives the markup.
         counts: counts what became of pages.
-        compressed: to the server through compression, where the client takes it; may hold a start back until
-            it has a body.
     """
 
     __slots__ = (
-        "_compressed",
         "_counts",
         "_exchange",
         "_fields",
@@ -99,11 +100,10 @@ class PageResponse:
         "_start",
     )
 
-    def __init__(self, exchange: Exchange, fragments: Fragments, counts: Counts, *, compressed: Send) -> None:
+    def __init__(self, exchange: Exchange, fragments: Fragments, counts: Counts) -> None:
         self._exchange = exchange
         self._fragments = fragments
         self._counts = counts
-        self._compressed = compressed
         self._send_body = exchange.send
         self._has_begun = False
         self._fields: Fields = {}
@@ -136,16 +136,20 @@ class PageResponse:
             return
         self._start = self._held_body = None
         headers = start["headers"] if self._search is None else kept_apart(start["headers"])
-        if body is None:  # compression would keep a start without a body
-            self._send_body = self._exchange.send
+        if body is None:
             await self._exchange.send({**start, "headers": headers})
             return
-        if self._exchange.asked.takes_gzip:  # GZipMiddleware appends the name where it stands already, too
-            headers = without_vary(headers, ACCEPT_ENCODING)
+        # What is short would leave as it is, and the responder costs more than all else that is done here.
+        is_short = not body["more_body"] and len(self._page) < _MINIMUM_SIZE_BYTES
+        if self._exchange.asked.takes_gzip and not is_short:
+            headers = without_vary(
+                headers, _ACCEPT_ENCODING[0]
+            )  # it appends the name where it stands already, too
+            self._send_body = self._compressing()
         else:
-            headers = with_vary(headers, (ACCEPT_ENCODING,))
-        await self._compressed({**start, "headers": headers})
-        await self._compressed({**body, "body": bytes(self._page)})
+            headers = with_vary(headers, _ACCEPT_ENCODING)
+        await self._send_body({**start, "headers": headers})
+        await self._send_body({**body, "body": bytes(self._page)})
         self._page = b""
 
     async def _begin(self, message: Message) -> None:
@@ -166,7 +170,6 @@ class PageResponse:
             await self._exchange.send(start)
             return
         self._start = start
-        self._send_body = self._send_compressed
         if is_page:
             self._search = PlaceSearch(charset_declared=content_type_of(self._fields).has_charset)
 
@@ -190,7 +193,7 @@ class PageResponse:
             headers = kept_apart(headers)
         elif self._exchange.asked.takes_gzip:
             headers = [line for line in headers if line[0].lower() != b"content-length"]
-        return with_vary(headers, (ACCEPT_ENCODING,))
+        return with_vary(headers, _ACCEPT_ENCODING)
 
     async def _hold(self, message: Message) -> None:
         body, more_body = bytes(message.get("body", b"")), message.get("more_body", False)
@@ -271,9 +274,28 @@ class PageResponse:
         tag = our_tag(etag, last_modified, markup_hash(insertion))
         return [*headers, (b"etag", tag)] if tag else headers
 
-    async def _send_compressed(self, message: Message) -> None:
-        await self._compressed({**message, "body": message.get("body", b"")})
+    def _compressing(self) -> Send:
+        """Return a send through compression; it changes its messages, and wants a body in each."""
+        responder = GZipResponder(_no_app, _MINIMUM_SIZE_BYTES, compresslevel=_COMPRESS_LEVEL)
+        responder.send = self._send_varied
+
+        async def send_compressed(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": message.get("body", b"")}
+            await responder.send_with_compression(message)
+
+        return send_compressed
+
+    async def _send_varied(self, message: Message) -> None:
+        """Mark the response as chosen by Accept-Encoding where the responder left it as it was, too."""
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": with_vary(message["headers"], _ACCEPT_ENCODING)}
+        await self._exchange.send(message)
 
     def _is_marked(self, mark: str) -> bool:
         state = self._exchange.app_scope.get("state")
         return isinstance(state, Mapping) and bool(state.get(mark))
+
+
+async def _no_app(scope: Scope, receive: Receive, send: Send) -> None:
+    """Stand for the app that a responder asks for, and here never runs: messages are handed to it one by one."""

@@ -581,7 +581,15 @@ def test_a_small_page_says_all_the_same_that_it_may_be_compressed() -> None:
     inject = Inject(page_app((b"vary", b"accept-encoding"), page=b"<p>", status=404), Markup())
     answer = call(inject, scope_of([*NAVIGATION, (b"accept-encoding", b"gzip")]))
     assert answer.body == b"<p>"
-    assert answer.header("vary") == "Accept-Encoding"
+    assert answer.header("vary") == "accept-encoding"  # the app's own, and once
+
+
+def test_a_short_text_says_that_a_longer_one_would_be_compressed() -> None:
+    inject = Inject(page_app((b"vary", b"Origin"), page=b"<p>", status=404), Markup())
+    answer = call(inject, scope_of([*NAVIGATION, (b"accept-encoding", b"gzip")]))
+    assert answer.body == b"<p>"
+    assert answer.header("content-encoding") is None
+    assert answer.header("vary") == "Origin, Accept-Encoding"
 
 
 @pytest.mark.parametrize("accepted", [b"br", b"gzip;q=0", b"identity"])
