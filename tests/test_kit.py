@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -89,6 +90,13 @@ def test_it_works_with_no_settings_at_all(tmp_path: Path, monkeypatch: pytest.Mo
     kit = ConsentKit()
     assert kit.settings.storage.directory == tmp_path / "var" / "consentkit"
     assert not (tmp_path / "var").exists()  # nothing is opened before the start
+
+
+def test_the_import_brings_no_server_and_no_database_along() -> None:
+    heavy = ("asyncio", "anyio", "starlette.datastructures", "http.client", "jinja2", "sqlalchemy", "sqlcipher3")
+    code = f"import sys; from consentkit import ConsentKit; print(*{{*{heavy}}} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == []
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
-from starlette.middleware.gzip import GZipResponder
 from starlette.types import Message, Receive, Scope, Send
 
 from consentkit.consent.cachepolicy import (
@@ -276,6 +275,8 @@ class PageResponse:
 
     def _compressing(self) -> Send:
         """Return a send through compression; it changes its messages, and wants a body in each."""
+        from starlette.middleware.gzip import GZipResponder  # noqa: PLC0415 - brings asyncio and http.client along
+
         responder = GZipResponder(_no_app, _MINIMUM_SIZE_BYTES, compresslevel=_COMPRESS_LEVEL)
         responder.send = self._send_varied
 
