@@ -55,7 +55,7 @@ POLL_SECONDS: Final = 0.5
 _NICENESS: Final = 10
 
 # Frames applied in one transaction: enough for the disk, few enough for memory.
-_BYTES_A_ROUND: Final = 4_000_000
+_BYTES_A_ROUND: Final = 3_000_000
 
 
 class Ingester:
