@@ -138,12 +138,11 @@ class PageResponse:
         if body is None:
             await self._exchange.send({**start, "headers": headers})
             return
-        # What is short would leave as it is, and the responder costs more than all else that is done here.
+        # What is short would leave as it is, and the responder costs more than all else that is done here. It
+        # appends its name to Vary where that stands already, too.
         is_short = not body["more_body"] and len(self._page) < _MINIMUM_SIZE_BYTES
         if self._exchange.asked.takes_gzip and not is_short:
-            headers = without_vary(
-                headers, _ACCEPT_ENCODING[0]
-            )  # it appends the name where it stands already, too
+            headers = without_vary(headers, *_ACCEPT_ENCODING)
             self._send_body = self._compressing()
         else:
             headers = with_vary(headers, _ACCEPT_ENCODING)

@@ -165,7 +165,7 @@ class Opening:
         except (ConsentKitError, OSError) as left:
             exc.add_note(f"the draft is thrown away later: {left}")
         if not isinstance(exc, ConsentKitError | OSError):
-            return  # told to leave, or a fault of ours: what is waited for is then told by nobody
+            return  # interrupted, or a fault of ours, which has no words for the audit
         reason = str(exc) if isinstance(exc, ConsentKitError) else f"the disk refused ({exc.strerror})"
         try:
             self._record(
